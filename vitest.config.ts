@@ -1,0 +1,51 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+
+/**
+ * unit: everything that needs no other machine. e2e: a real Ceph, `inject("cephConf")`, started only when one
+ * of these tests is to run. package: the packed and installed package; wants `npm run build:prebuild` first.
+ */
+export default defineConfig({
+  resolve: {
+    // Tests see the sources under the package's own name; the longer name first.
+    alias: [
+      { find: /^blockhaul\/driver-suite$/, replacement: here("test/driver-suite/index.ts") },
+      { find: /^blockhaul$/, replacement: here("src/index.ts") },
+    ],
+  },
+  test: {
+    pool: "forks",
+    execArgv: ["--expose-gc"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/package/**"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/support/ceph-setup.ts"],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "package",
+          include: ["test/package/**/*.test.ts"],
+          testTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
