@@ -1,0 +1,14 @@
+// npm run build, build:native, build:ts. In an installed package without a fitting binary, `npm run
+// build:native` makes one.
+
+import { buildNative, buildTypeScript } from "./lib/builds.mjs";
+import { main, Stop } from "./lib/run.mjs";
+
+const builds = { native: buildNative, ts: buildTypeScript };
+
+await main(async () => {
+  for (const name of process.argv.slice(2)) {
+    if (!Object.hasOwn(builds, name)) throw new Stop(`unknown build: ${name}`, 2);
+    await builds[/** @type {keyof typeof builds} */ (name)]();
+  }
+});

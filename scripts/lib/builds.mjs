@@ -1,0 +1,84 @@
+import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+import { root, run, Stop, say } from "./run.mjs";
+import { filesUnder, Stamp } from "./stale.mjs";
+
+const require = createRequire(import.meta.url);
+
+export const nativeStamp = new Stamp("native", {
+  inputs: ["native", "CMakeLists.txt", "package-lock.json"],
+  outputs: ["build/Release/blockhaul.node"],
+});
+
+export const typeScriptStamp = new Stamp("ts", {
+  inputs: [
+    "src",
+    "test/driver-suite",
+    "tsconfig.base.json",
+    "tsconfig.build.json",
+    "tsconfig.driver-suite.json",
+    "package.json",
+  ],
+  outputs: ["dist/index.js", "dist/cli/main.js", "dist/driver-suite/index.js"],
+});
+
+/** The addon for this machine, with cmake-js: build/Release/blockhaul.node. */
+export async function buildNative() {
+  say("Building the native addon (cmake-js)");
+  await installBuildTools();
+  const cmakeJs = path.join(
+    path.dirname(require.resolve("cmake-js/package.json")),
+    "bin",
+    "cmake-js",
+  );
+  await nativeStamp.renew(() =>
+    run(process.execPath, [cmakeJs, "build", "--log-level", "warn"]).then(() => {}),
+  );
+}
+
+/**
+ * In an installed package there are no development dependencies: fetches the few that the addon's build needs,
+ * in the versions that package.json names.
+ */
+async function installBuildTools() {
+  const tools = ["cmake-js", "node-addon-api", "node-api-headers"];
+  const missing = tools.some((tool) => !isInstalled(tool));
+  if (!missing) return;
+  const { devDependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+  const versioned = tools.map((tool) => `${tool}@${devDependencies[tool]}`);
+  await run("npm", ["install", "--no-save", "--no-package-lock", "--omit=dev", ...versioned], {
+    capture: true,
+  });
+}
+
+/** @param {string} name */
+function isInstalled(name) {
+  return (
+    require.resolve.paths(name)?.some((folder) => existsSync(path.join(folder, name))) ?? false
+  );
+}
+
+/** The package (dist/) and its published driver suite (dist/driver-suite/). */
+export async function buildTypeScript() {
+  say("Compiling TypeScript");
+  const compiler = path.join(root, "node_modules", "typescript", "bin", "tsc");
+  if (!existsSync(compiler))
+    throw new Stop("TypeScript is not installed: run `npm run setup` in a checkout");
+  await typeScriptStamp.renew(async () => {
+    await run(process.execPath, [compiler, "-p", "tsconfig.build.json"]);
+    await run(process.execPath, [compiler, "-p", "tsconfig.driver-suite.json"]);
+    removeOrphans();
+    chmodSync(path.join(root, "dist", "cli", "main.js"), 0o755);
+  });
+}
+
+/** Removes from dist/ what was compiled from a source that is no more. */
+function removeOrphans() {
+  for (const file of filesUnder("dist")) {
+    const stem = file.replace(/^dist\//, "").replace(/\.(js|d\.ts)(\.map)?$/, "");
+    const source = stem.startsWith("driver-suite/") ? `test/${stem}.ts` : `src/${stem}.ts`;
+    if (!existsSync(path.join(root, source))) rmSync(path.join(root, file));
+  }
+}
