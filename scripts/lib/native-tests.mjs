@@ -1,0 +1,56 @@
+import path from "node:path";
+
+import { countGoogleTest, record, reportFile } from "./results.mjs";
+import { root, run, say, tryRun } from "./run.mjs";
+
+/** @typedef {import("./results.mjs").Counts} Counts */
+
+/**
+ * Configures a CMake build of its own under out/, without building anything.
+ *
+ * @param {string} variant names the folder
+ * @param {{ sanitize?: string, addon?: boolean }} [options]
+ * @returns {Promise<string>} the folder, from the root
+ */
+export async function configure(variant, { sanitize = "", addon = false } = {}) {
+  const folder = `out/${variant}`;
+  const settings = [
+    "CMAKE_BUILD_TYPE=RelWithDebInfo",
+    `CMAKE_COMPILE_WARNING_AS_ERROR=${process.env.CI ? "ON" : "OFF"}`,
+    "BLOCKHAUL_TESTS=ON",
+    `BLOCKHAUL_ADDON=${addon ? "ON" : "OFF"}`,
+    `BLOCKHAUL_SANITIZE=${sanitize}`,
+  ];
+  const defines = settings.map((setting) => `-D${setting}`);
+  await run("cmake", ["-S", ".", "-B", folder, "-G", "Ninja", ...defines], { capture: true });
+  return folder;
+}
+
+/**
+ * Builds the native tests and runs them, once for every way of doing I/O.
+ *
+ * @param {string} variant names the build's folder and the run
+ * @param {{ sanitize?: string, env?: Record<string, string>, filter?: string | undefined }} [options]
+ * @returns {Promise<Counts[]>}
+ */
+export async function runNativeTests(variant, { sanitize = "", env = {}, filter } = {}) {
+  say(`Building the native tests (${variant})`);
+  const folder = await configure(variant, { sanitize });
+  await run("cmake", ["--build", folder, "--target", "blockhaul_tests"], {
+    env: { NINJA_STATUS: "" },
+  });
+  const all = [];
+  for (const io of ["uring", "threads"]) {
+    const name = `${variant}-${io}`;
+    say(`Native tests (${variant}, BLOCKHAUL_IO=${io})`);
+    const report = reportFile(name);
+    const args = ["--gtest_brief=1", `--gtest_output=json:${report}`];
+    if (filter) args.push(`--gtest_filter=${filter}`);
+    const binary = path.join(root, folder, "blockhaul_tests");
+    const { status } = await tryRun(binary, args, { env: { ...env, BLOCKHAUL_IO: io } });
+    const counts = countGoogleTest(report, status);
+    record(name, counts);
+    all.push(counts);
+  }
+  return all;
+}

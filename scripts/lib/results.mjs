@@ -1,0 +1,103 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+import { root } from "./run.mjs";
+
+// Every test run leaves a small file in out/results; .ci/run adds them up.
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+const folder = path.join(root, "out", "results");
+
+/**
+ * A place for a runner's own report, without an old one.
+ *
+ * @param {string} name
+ */
+export function reportFile(name) {
+  mkdirSync(path.join(folder, "reports"), { recursive: true });
+  const file = path.join(folder, "reports", `${name}.json`);
+  rmSync(file, { force: true });
+  return file;
+}
+
+/**
+ * Reads GoogleTest's report. A run that crashed left none: one failure.
+ *
+ * @param {string} file
+ * @param {number} status the runner's exit status
+ * @returns {Counts}
+ */
+export function countGoogleTest(file, status) {
+  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
+  const { testsuites } = JSON.parse(readFileSync(file, "utf8"));
+  const tests = testsuites.flatMap(
+    (/** @type {{ testsuite: unknown[] }} */ suite) => suite.testsuite,
+  );
+  const failed = tests.filter((/** @type {{ failures?: unknown }} */ test) => test.failures).length;
+  const skipped = tests.filter(
+    (/** @type {{ result: string }} */ test) => test.result === "SKIPPED",
+  ).length;
+  return atLeastOneFailed({ passed: tests.length - failed - skipped, failed, skipped }, status);
+}
+
+/**
+ * Reads vitest's report.
+ *
+ * @param {string} file
+ * @param {number} status the runner's exit status
+ * @returns {Counts}
+ */
+export function countVitest(file, status) {
+  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
+  const report = JSON.parse(readFileSync(file, "utf8"));
+  const counts = {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+  return atLeastOneFailed(counts, status);
+}
+
+/**
+ * A runner may fail without a failed test: a file that does not load, a leak found at the end.
+ *
+ * @param {Counts} counts
+ * @param {number} status
+ */
+function atLeastOneFailed(counts, status) {
+  return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+/**
+ * @param {string} name of the run; a later run of that name replaces it
+ * @param {Counts} counts
+ */
+export function record(name, counts) {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, `${name}.json`), JSON.stringify(counts));
+}
+
+/** @returns {Counts} the sum of what was recorded */
+export function recorded() {
+  const names = existsSync(folder)
+    ? readdirSync(folder).filter((name) => name.endsWith(".json"))
+    : [];
+  return sum(names.map((name) => JSON.parse(readFileSync(path.join(folder, name), "utf8"))));
+}
+
+/** @param {readonly Counts[]} all */
+export function sum(all) {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const counts of all) {
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+  }
+  return total;
+}
+
+/** @param {Counts} counts */
+export function inWords({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
