@@ -2,9 +2,16 @@
 // build:native` makes one.
 
 import { buildNative, buildTypeScript } from "./lib/builds.mjs";
+import { installPackages } from "./lib/prepare.mjs";
 import { main, Stop } from "./lib/run.mjs";
 
-const builds = { native: buildNative, ts: buildTypeScript };
+const builds = {
+  native: async () => {
+    await installPackages(["build"]);
+    await buildNative();
+  },
+  ts: buildTypeScript,
+};
 
 await main(async () => {
   for (const name of process.argv.slice(2)) {
