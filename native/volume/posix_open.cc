@@ -1,0 +1,168 @@
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/units.h"
+#include "volume/posix_identity.h"
+#include "volume/posix_volume.h"
+
+namespace blockhaul {
+namespace {
+
+Error open_error(int number, std::string_view what = {}) {
+  return Error::from_errno(number, Operation::open, what);
+}
+
+Error not_a_volume(std::string what) {
+  return Error{.number = EINVAL, .message = std::move(what), .code = "ERR_NOT_A_VOLUME"};
+}
+
+Status check_kind(const struct stat& status, PathKind wanted) {
+  if (S_ISDIR(status.st_mode))
+    return not_a_volume("is a directory, not an image file or a block device");
+  if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) {
+    return not_a_volume("is neither an image file nor a block device");
+  }
+  if (wanted == PathKind::file && !S_ISREG(status.st_mode))
+    return not_a_volume("is not an image file");
+  if (wanted == PathKind::block && !S_ISBLK(status.st_mode))
+    return not_a_volume("is not a block device");
+  return success();
+}
+
+/// Opens the inode behind a descriptor again: no path is looked up twice, so nobody can put another
+/// file in between.
+UniqueDescriptor reopen(const UniqueDescriptor& descriptor, int flags) {
+  const std::string path = "/proc/self/fd/" + std::to_string(descriptor.get());
+  return UniqueDescriptor(::open(path.c_str(), flags | O_CLOEXEC));
+}
+
+/// A name is durable only when its directory is.
+Status sync_parent(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  const UniqueDescriptor directory(
+      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0)
+    return open_error(errno, "directory of the new file");
+  return success();
+}
+
+Result<UniqueDescriptor> create_file(const std::string& path, std::uint64_t size) {
+  // Disk images hold other people's data: nobody else reads a new one.
+  UniqueDescriptor created(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!created) return open_error(errno);
+  if (::ftruncate(created.get(), static_cast<off_t>(size)) != 0) {
+    const Error error = open_error(errno, "set the size of the new file");
+    ::unlink(path.c_str());
+    return error;
+  }
+  if (Status synced = sync_parent(path); !synced) {
+    ::unlink(path.c_str());
+    return synced.error();
+  }
+  return created;
+}
+
+struct Alignment {
+  std::uint32_t memory;
+  std::uint32_t offset;
+};
+
+/// What O_DIRECT asks for on this inode; the kernel says it since 6.1, for block devices
+/// since 6.11.
+Alignment direct_alignment(int descriptor, std::uint32_t block_size) {
+#ifdef STATX_DIOALIGN
+  struct statx extended {};
+  if (::statx(descriptor, "", AT_EMPTY_PATH, STATX_DIOALIGN, &extended) == 0 &&
+      (extended.stx_mask & STATX_DIOALIGN) != 0 && extended.stx_dio_offset_align != 0) {
+    return {std::max(extended.stx_dio_mem_align, 1U), extended.stx_dio_offset_align};
+  }
+#endif
+  return {std::max(block_size, 512U), block_size};
+}
+
+struct BlockGeometry {
+  std::uint64_t size = 0;
+  std::uint32_t logical_block = 512;
+  bool read_only = false;
+};
+
+Result<BlockGeometry> block_geometry(int descriptor) {
+  BlockGeometry geometry;
+  int logical = 0;
+  int read_only = 0;
+  if (::ioctl(descriptor, BLKGETSIZE64, &geometry.size) != 0)
+    return open_error(errno, "size of the device");
+  if (::ioctl(descriptor, BLKSSZGET, &logical) != 0)
+    return open_error(errno, "block size of the device");
+  if (::ioctl(descriptor, BLKROGET, &read_only) != 0) return open_error(errno, "write protection");
+  geometry.logical_block = static_cast<std::uint32_t>(logical);
+  geometry.read_only = read_only != 0;
+  return geometry;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& options) {
+  const bool writes = options.mode == AccessMode::write;
+  std::unique_ptr<PosixVolume> volume(new PosixVolume());
+
+  UniqueDescriptor place;
+  if (options.create_size) {
+    Result<UniqueDescriptor> created = create_file(options.path, *options.create_size);
+    if (!created) return created.error();
+    place = std::move(created.value());
+  } else {
+    // O_PATH has no side effects: a FIFO does not block, a tape does not rewind.
+    place = UniqueDescriptor(::open(options.path.c_str(), O_PATH | O_CLOEXEC));
+    if (!place) return open_error(errno);
+  }
+  struct stat status {};
+  if (::fstat(place.get(), &status) != 0) return open_error(errno);
+  if (Status fits = check_kind(status, options.kind); !fits) return fits.error();
+  volume->is_block_ = S_ISBLK(status.st_mode);
+
+  const int access = writes ? O_RDWR : O_RDONLY;
+  // O_EXCL on a block device is refused while it is mounted or held by device-mapper, md or swap.
+  const int exclusive = writes && volume->is_block_ ? O_EXCL : 0;
+  if (options.direct) volume->direct_ = reopen(place, access | exclusive | O_DIRECT);
+  if (!volume->direct_ && options.direct && errno != EINVAL) return open_error(errno);
+  const int claimed = volume->direct_ ? 0 : exclusive;
+  volume->buffered_ = reopen(place, access | claimed);
+  if (!volume->buffered_) return open_error(errno);
+
+  VolumeInfo& info = volume->info_;
+  info.name = options.path;
+  info.kind = volume->is_block_ ? "block" : "file";
+  info.identity = posix_identity(volume->buffered_.get(), status);
+  info.read_only = !writes;
+  info.zeroes = writes;
+  info.maps_extents = !volume->is_block_;
+  info.direct = static_cast<bool>(volume->direct_);
+  info.zero_state = options.create_size ? ZeroState::proven_zero : ZeroState::unknown;
+  std::uint32_t block_size = static_cast<std::uint32_t>(status.st_blksize);
+  if (volume->is_block_) {
+    Result<BlockGeometry> geometry = block_geometry(volume->buffered_.get());
+    if (!geometry) return geometry.error();
+    if (writes && geometry.value().read_only)
+      return open_error(EROFS, "the device is write-protected");
+    info.size = geometry.value().size;
+    block_size = geometry.value().logical_block;
+    info.block_size = block_size;
+  } else {
+    info.size =
+        options.create_size ? *options.create_size : static_cast<std::uint64_t>(status.st_size);
+  }
+  if (volume->direct_) {
+    const Alignment alignment = direct_alignment(volume->direct_.get(), block_size);
+    volume->memory_alignment_ = alignment.memory;
+    volume->offset_alignment_ = alignment.offset;
+  }
+  return volume;
+}
+
+}  // namespace blockhaul

@@ -1,0 +1,165 @@
+#include "volume/posix_volume.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+
+#include <algorithm>
+
+#include "core/units.h"
+
+namespace blockhaul {
+namespace {
+
+constexpr std::size_t kExtentsPerAnswer = 4096;
+/// How often a request is taken up again without any progress before its error is believed.
+constexpr unsigned kIdleRetries = 16;
+
+constexpr int kZeroLadder[] = {
+    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+    FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+};
+constexpr unsigned kZeroSteps = sizeof kZeroLadder / sizeof kZeroLadder[0];
+
+bool is_refusal(std::int64_t result) {
+  return result == -EOPNOTSUPP || result == -ENOSYS || result == -ENODEV || result == -EINVAL;
+}
+
+bool try_again(std::int64_t result) { return result == -EINTR || result == -EAGAIN; }
+
+void finish(Request& request, int error) {
+  request.error = error;
+  request.on_done(request);
+}
+
+}  // namespace
+
+void PosixVolume::submit(Reactor& reactor, Request& request) {
+  request.reactor = &reactor;
+  request.error = 0;
+  request.progress = 0;
+  request.step = 0;
+  request.handle = this;
+  request.file.context = &request;
+  request.file.on_done = file_done;
+  switch (request.operation) {
+    case Operation::read:
+    case Operation::write:
+      if (request.length == 0) return complete_later(reactor, request, 0);
+      return advance(request);
+    case Operation::zero:
+      request.step = zero_step_.load(std::memory_order_relaxed);
+      return advance_zero(request);
+    case Operation::flush:
+      return advance_flush(request);
+    default:
+      return complete_later(reactor, request, EINVAL);
+  }
+}
+
+void PosixVolume::file_done(FileOperation& operation, std::int64_t result) noexcept {
+  Request& request = *static_cast<Request*>(operation.context);
+  PosixVolume& volume = *static_cast<PosixVolume*>(request.handle);
+  switch (request.operation) {
+    case Operation::zero:
+      return volume.zeroed(request, result);
+    case Operation::flush:
+      if (try_again(result) && request.step++ < kIdleRetries) return volume.advance_flush(request);
+      return finish(request, static_cast<int>(-result));
+    default:
+      return volume.transferred(request, result);
+  }
+}
+
+/// Starts what is left of a read or a write: all that is aligned directly, else all of it buffered.
+void PosixVolume::advance(Request& request) {
+  FileOperation& file = request.file;
+  const std::uint64_t left = request.length - request.progress;
+  file.kind =
+      request.operation == Operation::read ? FileOperation::Kind::read : FileOperation::Kind::write;
+  file.data = request.data.data() + request.progress;
+  file.offset = request.offset + request.progress;
+  const bool aligned = file.offset % offset_alignment_ == 0 && left >= offset_alignment_ &&
+                       reinterpret_cast<std::uintptr_t>(file.data) % memory_alignment_ == 0;
+  if (direct_ && aligned) {
+    file.descriptor = direct_.get();
+    file.length = left - left % offset_alignment_;
+  } else {
+    file.descriptor = buffered_.get();
+    file.length = left;
+  }
+  request.reactor->submit(file);
+}
+
+void PosixVolume::transferred(Request& request, std::int64_t result) {
+  if (result < 0) {
+    if (try_again(result) && request.step++ < kIdleRetries) return advance(request);
+    return finish(request, static_cast<int>(-result));
+  }
+  // Nothing at all, inside the volume: it became shorter under us.
+  if (result == 0) return finish(request, EIO);
+  request.step = 0;
+  request.progress += static_cast<std::uint64_t>(result);
+  if (request.progress >= request.length) return finish(request, 0);
+  advance(request);
+}
+
+void PosixVolume::advance_zero(Request& request) {
+  const bool aligned = !is_block_ || (request.offset % info_.block_size == 0 &&
+                                      request.length % info_.block_size == 0);
+  if (!aligned || request.step >= kZeroSteps || request.length == 0) {
+    return complete_later(*request.reactor, request, request.length == 0 ? 0 : ENOTSUP);
+  }
+  FileOperation& file = request.file;
+  file.kind = FileOperation::Kind::allocate;
+  file.descriptor = buffered_.get();
+  file.mode = kZeroLadder[request.step];
+  file.offset = request.offset;
+  file.length = request.length;
+  request.reactor->submit(file);
+}
+
+void PosixVolume::zeroed(Request& request, std::int64_t result) {
+  if (result >= 0) return finish(request, 0);
+  if (try_again(result) && request.progress++ < kIdleRetries) return advance_zero(request);
+  if (!is_refusal(result)) return finish(request, static_cast<int>(-result));
+  unsigned known = zero_step_.load(std::memory_order_relaxed);
+  const unsigned next = ++request.step;
+  while (known < next &&
+         !zero_step_.compare_exchange_weak(known, next, std::memory_order_relaxed)) {
+  }
+  advance_zero(request);
+}
+
+/// One fdatasync covers both descriptors: they share the inode, and an error of the page cache's is
+/// reported to the descriptor that wrote through it.
+void PosixVolume::advance_flush(Request& request) {
+  request.file.kind = FileOperation::Kind::sync_data;
+  request.file.descriptor = buffered_.get();
+  request.reactor->submit(request.file);
+}
+
+Result<std::vector<Extent>> PosixVolume::map(std::uint64_t offset, std::uint64_t length) {
+  if (is_block_) return Volume::map(offset, length);
+  const std::uint64_t end = offset + length;
+  std::vector<Extent> extents;
+  std::uint64_t position = offset;
+  while (position < end && extents.size() < kExtentsPerAnswer) {
+    const off_t data = ::lseek(buffered_.get(), static_cast<off_t>(position), SEEK_DATA);
+    if (data < 0) {
+      if (errno != ENXIO) return Error::from_errno(errno, Operation::map);
+      append_extent(extents, {position, end - position, ExtentKind::hole});
+      break;
+    }
+    const std::uint64_t from = std::min(static_cast<std::uint64_t>(data), end);
+    append_extent(extents, {position, from - position, ExtentKind::hole});
+    if (from >= end) break;
+    const off_t hole = ::lseek(buffered_.get(), data, SEEK_HOLE);
+    if (hole < 0) return Error::from_errno(errno, Operation::map);
+    const std::uint64_t to = std::clamp(static_cast<std::uint64_t>(hole), from + 1, end);
+    append_extent(extents, {from, to - from, ExtentKind::data});
+    position = to;
+  }
+  return extents;
+}
+
+}  // namespace blockhaul

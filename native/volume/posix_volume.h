@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "volume/unique_descriptor.h"
+#include "volume/volume.h"
+
+namespace blockhaul {
+
+enum class AccessMode : std::uint8_t { read, write };
+
+/// What a path must be for an open to succeed.
+enum class PathKind : std::uint8_t { any, file, block };
+
+struct PosixOpenOptions {
+  std::string path;
+  AccessMode mode = AccessMode::read;
+  PathKind kind = PathKind::any;
+  /// Make a new, sparse image file of this many bytes; fails with EEXIST where the path exists.
+  std::optional<std::uint64_t> create_size{};
+  /// Try O_DIRECT first. A file system that refuses it is used through the page cache.
+  bool direct = true;
+};
+
+/// An image file or a block device.
+///
+/// Aligned requests go through a descriptor opened with O_DIRECT; what is not aligned to the
+/// device's blocks (an image's last bytes, a caller's odd offsets) goes through a second, buffered
+/// descriptor of the same inode, which the kernel keeps coherent with the first.
+///
+/// A zero request climbs down a ladder whose refused steps are remembered for the volume:
+///
+///     file:  PUNCH_HOLE ──► ZERO_RANGE ──► ENOTSUP (the engine writes zeros)
+///     block: PUNCH_HOLE (the device's own write-zeroes or a zeroing unmap) ──► ZERO_RANGE ──►
+///     ENOTSUP
+///
+/// BLKDISCARD is no step: a discarded block may read as anything.
+class PosixVolume final : public Volume {
+ public:
+  static Result<std::unique_ptr<PosixVolume>> open(const PosixOpenOptions& options);
+
+  [[nodiscard]] const VolumeInfo& info() const override { return info_; }
+  void submit(Reactor& reactor, Request& request) override;
+  Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length) override;
+
+ private:
+  PosixVolume() = default;
+  static void file_done(FileOperation& operation, std::int64_t result) noexcept;
+  void advance(Request& request);
+  void transferred(Request& request, std::int64_t result);
+  void advance_zero(Request& request);
+  void zeroed(Request& request, std::int64_t result);
+  void advance_flush(Request& request);
+  [[nodiscard]] int descriptor_for(const Request& request) const;
+
+  VolumeInfo info_;
+  bool is_block_ = false;
+  std::uint32_t memory_alignment_ = 1;  ///< bytes, of the direct descriptor; 1 where there is none
+  std::uint32_t offset_alignment_ = 1;
+  UniqueDescriptor direct_;
+  UniqueDescriptor buffered_;
+  std::atomic<unsigned> zero_step_{0};  ///< the first step of the ladder that was not refused
+};
+
+}  // namespace blockhaul
