@@ -1,0 +1,230 @@
+#include "copy/copy_lane.h"
+
+#include <algorithm>
+
+#include "core/units.h"
+
+namespace blockhaul {
+namespace {
+
+/// Zeros in the middle of data that are shorter than this travel with the data: a request saved is
+/// worth more than a few blocks. A target that must be told of zeros wants longer ones.
+constexpr std::uint64_t kShortestSkip = 16 * kKiB;
+constexpr std::uint64_t kShortestZero = 64 * kKiB;
+
+}  // namespace
+
+Result<std::unique_ptr<CopyLane>> CopyLane::create(CopyJob& job, Reactor& reactor, unsigned slots,
+                                                   unsigned buffers) {
+  auto pool = BufferPool::create(job.options_.request_size, buffers);
+  if (!pool) return pool.error();
+  return std::unique_ptr<CopyLane>(new CopyLane(job, reactor, std::move(pool.value()), slots));
+}
+
+CopyLane::CopyLane(CopyJob& job, Reactor& reactor, std::unique_ptr<BufferPool> pool, unsigned slots)
+    : job_(job), reactor_(reactor), pool_(std::move(pool)) {
+  const VolumeInfo& target = job_.target_.info();
+  inspect_options_.digest = job_.options_.digest;
+  if (target.zero_state == ZeroState::proven_zero) {
+    inspect_options_.shortest_zero_run = kShortestSkip;
+  } else if (target.zeroes) {
+    inspect_options_.shortest_zero_run = kShortestZero;
+  }
+  for (unsigned i = 0; i < slots; ++i) {
+    slots_.push_back(std::make_unique<Slot>());
+    Slot& slot = *slots_.back();
+    slot.lane = this;
+    slot.request.context = &slot;
+    slot.request.on_done = request_done;
+    free_.push_back(&slot);
+  }
+  wake_task_.context = this;
+  wake_task_.run = [](Task& task) noexcept {
+    CopyLane& lane = *static_cast<CopyLane*>(task.context);
+    lane.wake_posted_.store(false, std::memory_order_release);
+    lane.fill();
+  };
+}
+
+CopyLane::~CopyLane() = default;
+
+void CopyLane::wake() {
+  if (!wake_posted_.exchange(true, std::memory_order_acq_rel)) reactor_.post(wake_task_);
+}
+
+/// Starts pieces until the window is full, the planner has nothing, or the copy stops.
+void CopyLane::fill() {
+  if (done_) return;
+  Piece piece;
+  bool planned_all = false;
+  while (!job_.stopping() && !free_.empty()) {
+    if (held_) {
+      if (!held_may_start_ || !start(*held_)) break;
+      held_.reset();
+      continue;
+    }
+    const Planner::Answer answer = job_.planner_.next(piece);
+    planned_all = answer == Planner::Answer::end;
+    if (answer != Planner::Answer::piece) break;
+    hold(piece);
+  }
+  if (free_.size() < slots_.size()) return;
+  if (!job_.stopping() && (held_ || !planned_all)) return;
+  done_ = true;
+  pace_.stop();
+  job_.lane_idle(*this);
+}
+
+/// Keeps a piece until its time has come by the bandwidth limit.
+void CopyLane::hold(const Piece& piece) {
+  held_ = piece;
+  held_may_start_ = true;
+  if (!piece.is_data) return;
+  const Clock::time_point now = reactor_.now();
+  const Clock::time_point begin = job_.rate_limit_.reserve(piece.length, now);
+  if (begin <= now) return;
+  held_may_start_ = false;
+  pace_.start(
+      reactor_, begin,
+      [](void* context) noexcept {
+        CopyLane& lane = *static_cast<CopyLane*>(context);
+        lane.held_may_start_ = true;
+        lane.fill();
+      },
+      this);
+}
+
+/// False where the piece needs a buffer and none is free.
+bool CopyLane::start(const Piece& piece) {
+  if (!piece.is_data) {
+    job_.note_zeros(piece.offset, piece.length);
+    if (job_.target_.info().zero_state == ZeroState::proven_zero) {
+      job_.progress_.skipped += piece.length;
+      return true;
+    }
+  }
+  std::span<std::byte> buffer{};
+  if (piece.is_data) {
+    const auto taken = pool_->take();
+    if (!taken) return false;
+    buffer = *taken;
+  }
+  Slot& slot = *free_.back();
+  free_.pop_back();
+  slot.piece = piece;
+  slot.buffer = buffer;
+  slot.run = 0;
+  slot.run_done = 0;
+  slot.by_writing = false;
+  if (piece.is_data) {
+    start_read(slot);
+  } else {
+    slot.runs.assign(1, Run{piece.offset, piece.length, true});
+    next_run(slot);
+  }
+  return true;
+}
+
+void CopyLane::start_read(Slot& slot) {
+  slot.request.operation = Operation::read;
+  slot.request.offset = slot.piece.offset;
+  slot.request.length = slot.piece.length;
+  slot.request.data = slot.buffer.first(slot.piece.length);
+  job_.source_.submit(reactor_, slot.request);
+}
+
+void CopyLane::request_done(Request& request) noexcept {
+  Slot& slot = *static_cast<Slot*>(request.context);
+  if (request.operation == Operation::read) {
+    slot.lane->read_done(slot);
+  } else {
+    slot.lane->run_done(slot);
+  }
+}
+
+void CopyLane::read_done(Slot& slot) {
+  if (slot.request.error != 0) {
+    fail(slot, slot.request.error, Side::source);
+    return release(slot);
+  }
+  job_.progress_.read += slot.piece.length;
+  static const DigestValue kNone{};
+  const DigestValue& zero_leaf = job_.digest_ ? job_.digest_->zero_leaf() : kNone;
+  inspect(slot.request.data, slot.piece.offset, inspect_options_, zero_leaf, slot.runs,
+          slot.leaves);
+  job_.note_leaves(slot.piece.offset, slot.leaves);
+  next_run(slot);
+}
+
+/// Goes on with the slot's runs until a request is under way, or all are done.
+void CopyLane::next_run(Slot& slot) {
+  const bool skips = job_.target_.info().zero_state == ZeroState::proven_zero;
+  for (; slot.run < slot.runs.size(); ++slot.run) {
+    // What has not begun need not: the copy ends in an error, or was cancelled.
+    if (job_.stopping()) break;
+    if (slot.runs[slot.run].is_zero && skips) {
+      job_.progress_.skipped += slot.runs[slot.run].length;
+      continue;
+    }
+    slot.run_done = 0;
+    slot.by_writing = false;
+    return submit_run(slot);
+  }
+  release(slot);
+}
+
+void CopyLane::submit_run(Slot& slot) {
+  const Run& run = slot.runs[slot.run];
+  Request& request = slot.request;
+  request.offset = run.offset + slot.run_done;
+  request.length = run.length - slot.run_done;
+  if (run.is_zero && !slot.by_writing) {
+    request.operation = Operation::zero;
+    request.data = {};
+  } else {
+    request.operation = Operation::write;
+    if (run.is_zero) {
+      const std::uint64_t boundary =
+          align_down(request.offset, job_.options_.request_size) + job_.options_.request_size;
+      request.length = std::min(request.length, boundary - request.offset);
+      request.data = job_.zeros_->bytes().first(request.length);
+    } else {
+      request.data = slot.buffer.subspan(run.offset - slot.piece.offset, run.length);
+    }
+  }
+  job_.target_.submit(reactor_, request);
+}
+
+void CopyLane::run_done(Slot& slot) {
+  const Run& run = slot.runs[slot.run];
+  Request& request = slot.request;
+  if (request.error == ENOTSUP && request.operation == Operation::zero) {
+    slot.by_writing = true;
+    return submit_run(slot);
+  }
+  if (request.error != 0) {
+    fail(slot, request.error, Side::target);
+    return release(slot);
+  }
+  (run.is_zero ? job_.progress_.zeroed : job_.progress_.written) += request.length;
+  slot.run_done += request.length;
+  if (slot.run_done < run.length && !job_.stopping()) return submit_run(slot);
+  ++slot.run;
+  next_run(slot);
+}
+
+void CopyLane::fail(const Slot& slot, int number, Side side) {
+  Error error = Error::from_errno(number, slot.request.operation);
+  error.side = side;
+  error.offset = static_cast<std::int64_t>(slot.request.offset);
+  job_.stop_with(std::move(error));
+}
+
+void CopyLane::release(Slot& slot) {
+  if (!slot.buffer.empty()) pool_->give_back(slot.buffer);
+  slot.buffer = {};
+  free_.push_back(&slot);
+  fill();
+}
+
+}  // namespace blockhaul

@@ -1,0 +1,98 @@
+#include "copy/extent_ahead.h"
+
+#include <algorithm>
+
+namespace blockhaul {
+namespace {
+
+/// Extents that may wait: enough for the copy never to wait for the map, 192 KiB of memory.
+constexpr std::size_t kReadyLimit = 8192;
+
+ExtentKind without_zero(ExtentKind kind) {
+  return kind == ExtentKind::data ? ExtentKind::data : ExtentKind::hole;
+}
+
+/// Whether an answer is what Volume::map promises: it begins at `position`, has no gaps, does not
+/// leave the range.
+bool well_formed(const std::vector<Extent>& extents, std::uint64_t position, std::uint64_t size) {
+  if (extents.empty()) return false;
+  for (const Extent& extent : extents) {
+    if (extent.offset != position || extent.length == 0 || extent.length > size - position)
+      return false;
+    position = extent.end();
+  }
+  return true;
+}
+
+}  // namespace
+
+ExtentAhead::ExtentAhead(Volume& source, std::uint64_t size, Mode mode)
+    : source_(source), size_(size), mode_(mode) {
+  if (mode_ == Mode::whole) {
+    if (size_ > 0) ready_.push_back({0, size_, ExtentKind::data});
+    position_ = size_;
+  }
+  all_asked_ = position_ >= size_;
+}
+
+ExtentAhead::~ExtentAhead() { stop(); }
+
+void ExtentAhead::start(std::function<void()> on_ready) {
+  on_ready_ = std::move(on_ready);
+  if (mode_ == Mode::thread && position_ < size_) thread_ = std::thread([this] { run(); });
+}
+
+void ExtentAhead::request_stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+}
+
+void ExtentAhead::stop() {
+  request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void ExtentAhead::run() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return ready_.size() < kReadyLimit || stopping_; });
+      if (stopping_ || all_asked_) return;
+    }
+    ask();
+    on_ready_();
+  }
+}
+
+void ExtentAhead::ask() {
+  auto answer = source_.map(position_, size_ - position_);
+  if (answer && well_formed(answer.value(), position_, size_)) return add(answer.value());
+  failures_.fetch_add(1, std::memory_order_relaxed);
+  add({{position_, size_ - position_, ExtentKind::data}});
+}
+
+void ExtentAhead::add(const std::vector<Extent>& extents) {
+  const std::lock_guard lock(mutex_);
+  for (const Extent& extent : extents) {
+    ready_.push_back({extent.offset, extent.length, without_zero(extent.kind)});
+  }
+  position_ = extents.back().end();
+  all_asked_ = position_ >= size_;
+}
+
+bool ExtentAhead::take(std::deque<Extent>& extents) {
+  if (mode_ == Mode::inlined) {
+    while (ready_.empty() && !all_asked_) ask();
+  }
+  const std::lock_guard lock(mutex_);
+  const bool any = !ready_.empty();
+  extents.insert(extents.end(), ready_.begin(), ready_.end());
+  ready_.clear();
+  if (any) changed_.notify_all();
+  return any || !all_asked_;
+}
+
+}  // namespace blockhaul
