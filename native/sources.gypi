@@ -1,8 +1,47 @@
 {
   "variables": {
     "engine_sources": [
+      "native/core/buffer_pool.cc",
+      "native/core/digest.cc",
+      "native/core/extent.cc",
+      "native/core/page_memory.cc",
+      "native/core/zero.cc",
+      "native/io/reactor.cc",
+      "native/io/reactor_thread.cc",
+      "native/io/thread_reactor.cc",
+      "native/io/uring_reactor.cc",
+      "native/volume/js_volume.cc",
+      "native/volume/librbd.cc",
+      "native/volume/posix_identity.cc",
+      "native/volume/posix_open.cc",
+      "native/volume/posix_volume.cc",
+      "native/volume/synthetic_volume.cc",
+      "native/volume/volume.cc",
+      "native/copy/copy_job.cc",
+      "native/copy/copy_lane.cc",
+      "native/copy/copy_threads.cc",
+      "native/copy/extent_ahead.cc",
+      "native/copy/inspect.cc",
+      "native/copy/planner.cc",
+      "native/copy/rate_limit.cc"
     ],
     "addon_sources": [
+      "native/addon/addon.cc",
+      "native/addon/arguments.cc",
+      "native/addon/background.cc",
+      "native/addon/copy_handle.cc",
+      "native/addon/environment.cc",
+      "native/addon/js_bridge.cc",
+      "native/addon/js_error.cc",
+      "native/addon/js_loop.cc",
+      "native/addon/open.cc",
+      "native/addon/open_js.cc",
+      "native/addon/open_posix.cc",
+      "native/addon/open_synthetic.cc",
+      "native/addon/running_copy.cc",
+      "native/addon/single_request.cc",
+      "native/addon/status.cc",
+      "native/addon/volume_handle.cc"
     ],
     "test_sources": [
     ],
@@ -15,11 +54,12 @@
       "-pthread",
       "-Wall",
       "-Wextra",
+      "-Wno-missing-field-initializers",
       "-fvisibility=hidden",
       "-fvisibility-inlines-hidden",
       "-fstack-protector-strong"
     ],
-    "release_flags": ["-O3", "-flto=auto"],
+    "release_flags": ["-O3", "-flto=auto", "-D_FORTIFY_SOURCE=2"],
     "addon_link_flags": [
       "-pthread",
       "-static-libstdc++",
@@ -27,7 +67,8 @@
       "-Wl,--gc-sections",
       "-Wl,--no-undefined-version",
       "-Wl,-z,relro",
-      "-Wl,-z,now"
+      "-Wl,-z,now",
+      "-Wl,-z,nodelete"
     ],
     "engine_libraries": ["-l:liburing.a", "-l:libcrypto.a", "-ldl"]
   }

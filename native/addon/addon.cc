@@ -1,0 +1,40 @@
+#include "addon/copy_handle.h"
+#include "addon/environment.h"
+#include "addon/open.h"
+#include "addon/status.h"
+#include "addon/volume_handle.h"
+#include "core/zero.h"
+
+namespace blockhaul {
+namespace {
+
+Napi::Value set_error_factory(const Napi::CallbackInfo& call) {
+  Environment::of(call.Env()).error_factory = Napi::Persistent(call[0].As<Napi::Function>());
+  return call.Env().Undefined();
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  Environment::attach(env);
+  VolumeHandle::define(env);
+  CopyHandle::define(env);
+  exports.Set("zeroDetection", std::string(is_zero_version()));
+  exports.Set("setErrorFactory", Napi::Function::New<set_error_factory>(env));
+  exports.Set("openPosix", Napi::Function::New<open_posix>(env));
+  exports.Set("openSynthetic", Napi::Function::New<open_synthetic>(env));
+  exports.Set("openJs", Napi::Function::New<open_js>(env));
+  exports.Set("startCopy", Napi::Function::New<CopyHandle::start>(env));
+  exports.Set("ioStatus", Napi::Function::New<io_status>(env));
+  exports.Set("librbdStatus", Napi::Function::New<librbd_status>(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace blockhaul
+
+namespace {
+Napi::Object initialize_addon(Napi::Env env, Napi::Object exports) {
+  return blockhaul::initialize(env, exports);
+}
+}  // namespace
+
+NODE_API_MODULE(blockhaul, initialize_addon)

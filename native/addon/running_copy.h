@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "addon/environment.h"
+#include "addon/promise.h"
+#include "copy/copy_threads.h"
+
+namespace blockhaul {
+
+class VolumeHandle;
+
+/// A copy that JavaScript started: its threads, and the promise of its report. It keeps itself,
+/// both volumes and the process alive until it has ended; a copy that nobody looks at goes on all
+/// the same.
+class RunningCopy final : public ShutDown, public std::enable_shared_from_this<RunningCopy> {
+ public:
+  RunningCopy(Napi::Env env, VolumeHandle& source, VolumeHandle& target);
+
+  /// Starts the threads; a failure to do so rejects the promise.
+  void start(Napi::Env env, const CopyOptions& options);
+
+  [[nodiscard]] Napi::Promise promise() const { return open_.promise(); }
+  [[nodiscard]] Napi::Object progress(Napi::Env env) const;
+  void cancel();
+  void set_bandwidth_limit(std::uint64_t bytes_per_second);
+
+  void begin_shut_down() override;
+  void await_shut_down() override;
+
+ private:
+  void ended(Napi::Env env, const CopyOutcome& outcome);
+  [[nodiscard]] Napi::Object report(Napi::Env env, const CopyOutcome& outcome) const;
+
+  VolumeHandle& source_handle_;
+  VolumeHandle& target_handle_;
+  Napi::ObjectReference kept_source_;
+  Napi::ObjectReference kept_target_;
+  std::shared_ptr<Volume> source_;
+  std::shared_ptr<Volume> target_;
+  OpenPromise open_;  ///< behind all that may throw: a promise made must be settled
+  std::shared_ptr<RunningCopy> self_;  ///< until it has ended
+  std::unique_ptr<CopyThreads> threads_;
+  Clock::time_point began_ = Clock::now();
+  std::optional<Clock::time_point> ended_;
+};
+
+}  // namespace blockhaul

@@ -1,0 +1,166 @@
+#include "addon/volume_handle.h"
+
+#include "addon/arguments.h"
+#include "addon/promise.h"
+#include "addon/single_request.h"
+
+namespace blockhaul {
+namespace {
+
+constexpr napi_type_tag kTag = {0x6b1f3a1d8c5e4f27, 0x9a0c2be7d4413f58};
+
+Napi::Value to_js(Napi::Env env, const std::vector<Extent>& extents) {
+  Napi::Array list = Napi::Array::New(env, extents.size());
+  for (std::uint32_t i = 0; i < extents.size(); ++i) {
+    Napi::Object extent = Napi::Object::New(env);
+    extent.Set("offset", to_number(env, extents[i].offset));
+    extent.Set("length", to_number(env, extents[i].length));
+    extent.Set("kind", std::string(name_of(extents[i].kind)));
+    list.Set(i, extent);
+  }
+  return list;
+}
+
+}  // namespace
+
+void VolumeHandle::define(Napi::Env env) {
+  Environment::of(env).volume_class =
+      Napi::Persistent(DefineClass(env, "NativeVolume",
+                                   {
+                                       InstanceAccessor<&VolumeHandle::info>("info"),
+                                       InstanceMethod<&VolumeHandle::read>("read"),
+                                       InstanceMethod<&VolumeHandle::write>("write"),
+                                       InstanceMethod<&VolumeHandle::zero>("zero"),
+                                       InstanceMethod<&VolumeHandle::flush>("flush"),
+                                       InstanceMethod<&VolumeHandle::map>("map"),
+                                       InstanceMethod<&VolumeHandle::close>("close"),
+                                   }));
+}
+
+Napi::Object VolumeHandle::wrap(Napi::Env env, std::shared_ptr<Volume> volume) {
+  Napi::Object object = Environment::of(env).volume_class.New(
+      {Napi::External<std::shared_ptr<Volume>>::New(env, &volume)});
+  object.TypeTag(&kTag);
+  return object;
+}
+
+VolumeHandle& VolumeHandle::unwrap(const Napi::Value& value) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kTag)) {
+    throw Napi::TypeError::New(value.Env(), "not a volume of blockhaul's");
+  }
+  return *Napi::ObjectWrap<VolumeHandle>::Unwrap(value.As<Napi::Object>());
+}
+
+VolumeHandle::VolumeHandle(const Napi::CallbackInfo& call) : ObjectWrap(call) {
+  if (!call[0].IsExternal()) {
+    throw Napi::TypeError::New(call.Env(), "volumes are opened, not constructed");
+  }
+  volume_ = *call[0].As<Napi::External<std::shared_ptr<Volume>>>().Data();
+  name_ = volume_->info().name;
+}
+
+/// A handle that was forgotten: closing may take a while, and must not hold up the collector.
+void VolumeHandle::Finalize(Napi::BasicEnv) {
+  if (volume_) run_in_background([volume = std::move(volume_)]() mutable { volume.reset(); });
+}
+
+std::shared_ptr<Volume> VolumeHandle::open_volume(Napi::Env env, Operation operation) const {
+  if (volume_ && !closing_) return volume_;
+  const Error closed{.number = EBADF,
+                     .message = "the volume is closed",
+                     .code = "ERR_VOLUME_CLOSED",
+                     .operation = operation};
+  throw Napi::Error(env, blockhaul::to_js(env, closed, name_));
+}
+
+Napi::Value VolumeHandle::info(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  const VolumeInfo& info = open_volume(env, Operation::open)->info();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("kind", info.kind);
+  object.Set("name", info.name);
+  object.Set("identity", info.identity);
+  object.Set("size", to_number(env, info.size));
+  object.Set("blockSize", to_number(env, info.block_size));
+  object.Set("preferredSize", to_number(env, info.preferred_size));
+  object.Set("zeroState", std::string(name_of(info.zero_state)));
+  object.Set("readOnly", info.read_only);
+  object.Set("direct", info.direct);
+  object.Set("mapsExtents", info.maps_extents);
+  object.Set("zeroes", info.zeroes);
+  return object;
+}
+
+Napi::Value VolumeHandle::read(const Napi::CallbackInfo& call) {
+  return transfer(call, Operation::read);
+}
+
+Napi::Value VolumeHandle::write(const Napi::CallbackInfo& call) {
+  return transfer(call, Operation::write);
+}
+
+Napi::Value VolumeHandle::transfer(const Napi::CallbackInfo& call, Operation operation) {
+  if (!call[0].IsTypedArray()) throw Napi::TypeError::New(call.Env(), "buffer is not a Uint8Array");
+  const auto buffer = call[0].As<Napi::Uint8Array>();
+  SingleRequest request;
+  request.operation = operation;
+  request.offset = whole_number(call[1], "position");
+  request.length = buffer.ByteLength();
+  request.buffer = buffer;
+  return start_request(call.Env(), *this, request);
+}
+
+Napi::Value VolumeHandle::zero(const Napi::CallbackInfo& call) {
+  SingleRequest request;
+  request.operation = Operation::zero;
+  request.offset = whole_number(call[0], "position");
+  request.length = whole_number(call[1], "length");
+  return start_request(call.Env(), *this, request);
+}
+
+Napi::Value VolumeHandle::flush(const Napi::CallbackInfo& call) {
+  SingleRequest request;
+  request.operation = Operation::flush;
+  return start_request(call.Env(), *this, request);
+}
+
+Napi::Value VolumeHandle::map(const Napi::CallbackInfo& call) {
+  const std::uint64_t offset = whole_number(call[0], "position");
+  const std::uint64_t length = whole_number(call[1], "length");
+  auto volume = open_volume(call.Env(), Operation::map);
+  return promise_of<std::vector<Extent>>(
+      call.Env(), name_, [=] { return volume->map(offset, length); },
+      [](Napi::Env env, std::vector<Extent>& extents) { return to_js(env, extents); });
+}
+
+Napi::Value VolumeHandle::close(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  if (!closing_) {
+    closing_ = true;
+    closed_ = std::make_unique<OpenPromise>(env);
+    close_promise_ = Napi::Persistent(closed_->promise().As<Napi::Object>());
+    Ref();
+    if (in_use_ == 0) release(env);
+  }
+  return close_promise_.Value();
+}
+
+void VolumeHandle::end(Napi::Env env) {
+  if (--in_use_ == 0 && closing_) release(env);
+}
+
+/// Gives the volume up, on a thread of its own: librbd's close talks to the cluster.
+void VolumeHandle::release(Napi::Env env) {
+  const std::shared_ptr<JsLoop> loop = closed_->loop();
+  const auto done = [this](Napi::Env js) {
+    closed_->resolve(js.Undefined());
+    Unref();
+  };
+  const bool started = run_in_background([loop, done, volume = std::move(volume_)]() mutable {
+    volume.reset();
+    loop->post(done);
+  });
+  if (!started) done(env);
+}
+
+}  // namespace blockhaul
