@@ -1,0 +1,17 @@
+import type { VolumeDriver } from "../driver.js";
+import { native } from "../native.js";
+import { formatPathRef, type PathLocation, parsePathRef } from "./path.js";
+
+/** Block devices of this host: disks, partitions, logical volumes, loop devices. */
+export const blockDriver: VolumeDriver<PathLocation> = {
+  name: "block",
+  schemes: ["block"],
+  summary: "block devices; a path without a scheme that leads to one names it, too",
+  refForms: ["/dev/NAME", "block:PATH"],
+  supports: { write: true, create: false, createOptions: [], extents: false, zero: true },
+  parseRef: (ref) => parsePathRef("block", ref),
+  formatRef: (location) => formatPathRef("block", location),
+  openVolume: async ({ path }, { mode }) => ({
+    volume: await native().openPosix({ path, mode, kind: "block" }),
+  }),
+};

@@ -1,0 +1,164 @@
+/** What a code means to whoever handles it; docs/ERRORS.md has a paragraph for each. */
+export interface ErrorCodeFacts {
+  /** Of the command, when it ends with this error. */
+  readonly exitCode: number;
+  /** The same call may succeed later, with nothing changed by a person. */
+  readonly retryable: boolean;
+  readonly meaning: string;
+  /** What to do about it, in one line. */
+  readonly hint?: string;
+}
+
+const CODES = {
+  ERR_INVALID_ARGUMENT: {
+    exitCode: 2,
+    retryable: false,
+    meaning: "an argument or an option has a value that is not allowed",
+  },
+  ERR_OUT_OF_RANGE: {
+    exitCode: 2,
+    retryable: false,
+    meaning: "a position or a length lies outside the volume",
+  },
+  ERR_INVALID_REF: {
+    exitCode: 2,
+    retryable: false,
+    meaning: "a ref is malformed",
+    hint: "`blockhaul drivers` shows the form of each driver's refs",
+  },
+  ERR_UNKNOWN_SCHEME: {
+    exitCode: 2,
+    retryable: false,
+    meaning: "no driver is registered for the ref's scheme",
+    hint: "`blockhaul drivers` lists the schemes; a path with a colon is written ./like:this",
+  },
+  ERR_UNSUPPORTED: {
+    exitCode: 2,
+    retryable: false,
+    meaning: "the driver or the volume cannot do what was asked",
+    hint: "`blockhaul drivers` shows what each driver can do",
+  },
+  ERR_NOT_A_VOLUME: {
+    exitCode: 2,
+    retryable: false,
+    meaning: "what the ref names is neither an image file nor a block device",
+  },
+  ERR_NOT_FOUND: {
+    exitCode: 3,
+    retryable: false,
+    meaning: "the volume, or something on the way to it, does not exist",
+  },
+  ERR_PERMISSION: {
+    exitCode: 1,
+    retryable: false,
+    meaning: "this user may not open or change the volume",
+    hint: "block devices usually need root or the group `disk`",
+  },
+  ERR_IN_USE: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "the volume is used by somebody else",
+    hint: "unmount it, or stop what holds it (`lsblk` and `fuser -v` show what), and try again",
+  },
+  ERR_EXISTS: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "what was to be created exists already",
+    hint: "name another target, or leave out --create to overwrite the one that is there",
+  },
+  ERR_READ_ONLY: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "the volume cannot be written to",
+  },
+  ERR_TARGET_TOO_SMALL: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "the target has fewer bytes than the source",
+    hint: "enlarge the target, or create a new one",
+  },
+  ERR_SAME_VOLUME: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "source and target are the same bytes",
+  },
+  ERR_IO: {
+    exitCode: 1,
+    retryable: false,
+    meaning: "the medium failed to read or write",
+    hint: "look for the device in the kernel's log (`dmesg`), or at the cluster's health",
+  },
+  ERR_NO_SPACE: {
+    exitCode: 1,
+    retryable: false,
+    meaning: "there is no room left, or a quota is used up",
+    hint: "make room where the target lives; the source is untouched",
+  },
+  ERR_DEVICE_GONE: {
+    exitCode: 1,
+    retryable: false,
+    meaning: "the device or the connection behind an open volume vanished",
+  },
+  ERR_RESOURCES: {
+    exitCode: 5,
+    retryable: true,
+    meaning: "this host is short of memory, file descriptors or the like",
+    hint: "a smaller --memory helps; `blockhaul doctor` shows this host's limits",
+  },
+  ERR_TIMEOUT: {
+    exitCode: 5,
+    retryable: true,
+    meaning: "no answer within the deadline",
+    hint: "check that the storage can be reached from this host",
+  },
+  ERR_UNREACHABLE: {
+    exitCode: 5,
+    retryable: true,
+    meaning: "the storage could not be reached",
+    hint: "check the addresses, the network, and that the service runs",
+  },
+  ERR_AUTHENTICATION: {
+    exitCode: 1,
+    retryable: false,
+    meaning: "the storage did not accept who we say we are",
+    hint: "check the user and its key; secrets belong in a keyring or a file, never in a ref",
+  },
+  ERR_DRIVER_UNAVAILABLE: {
+    exitCode: 8,
+    retryable: false,
+    meaning: "a library or a program that the driver needs is missing on this host",
+    hint: "`blockhaul doctor` says what to install",
+  },
+  ERR_NATIVE_UNAVAILABLE: {
+    exitCode: 8,
+    retryable: false,
+    meaning: "no native binary of blockhaul fits this host",
+  },
+  ERR_VOLUME_CLOSED: {
+    exitCode: 1,
+    retryable: false,
+    meaning: "the volume was used after it was closed",
+  },
+  ERR_CANCELLED: {
+    exitCode: 130,
+    retryable: true,
+    meaning: "the operation was stopped on request",
+  },
+  ERR_INTERNAL: {
+    exitCode: 1,
+    retryable: false,
+    meaning: "a fault in blockhaul or in a driver",
+    hint: "please report it, with the output of the same command with -v",
+  },
+} as const satisfies Record<string, ErrorCodeFacts>;
+
+/** A stable name of a kind of failure. */
+export type ErrorCode = keyof typeof CODES;
+
+/** Every code, with what follows from it. */
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeFacts>> = CODES;
+
+/** Whether a text is the name of a code. */
+export function isErrorCode(text: unknown): text is ErrorCode {
+  return typeof text === "string" && Object.hasOwn(CODES, text);
+}

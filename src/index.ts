@@ -1,0 +1,44 @@
+export {
+  type CopyOptions,
+  type CopyPlan,
+  type CopyProgress,
+  type CopyReport,
+  copyVolume,
+  planCopy,
+} from "./copy.js";
+export type {
+  CreateOptions,
+  DriverOpenOptions,
+  DriverStatus,
+  DriverSupport,
+  Extent,
+  ExtentKind,
+  JsVolume,
+  OpenedVolume,
+  TransferResult,
+  VolumeDriver,
+} from "./driver.js";
+export type { RbdCreateOptions } from "./drivers/rbd.js";
+export {
+  BlockhaulError,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorCodeFacts,
+  type ErrorDetails,
+  type Side,
+} from "./errors.js";
+export { type EngineStatus, engineStatus } from "./host.js";
+export type { IoStatus, LibrbdStatus, NativeVolume, NativeVolumeInfo } from "./native.js";
+export { listDrivers, type ResolvedRef, registerDriver, resolveRef } from "./registry.js";
+export { exactSize, formatDuration, formatSize, parseSize } from "./units.js";
+export type { BufferPart } from "./volume/arguments.js";
+export type { VolumeStreamOptions } from "./volume/streams.js";
+export {
+  closeVolume,
+  type OpenOptions,
+  openVolume,
+  type RangeOptions,
+  type TransferOptions,
+  Volume,
+  type VolumeInfo,
+} from "./volume.js";

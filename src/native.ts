@@ -1,0 +1,220 @@
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+import { BlockhaulError, createNativeError, type NativeErrorFields } from "./errors.js";
+
+/** What a native volume says of itself; fixed at the open. Sizes are bytes. */
+export interface NativeVolumeInfo {
+  readonly kind: string;
+  readonly name: string;
+  /** The same text for the same bytes, whatever path led there. */
+  readonly identity: string;
+  readonly size: number;
+  /** The smallest unit that the medium itself writes. */
+  readonly blockSize: number;
+  /** Requests that stay within multiples of it are cheap; 0: any. */
+  readonly preferredSize: number;
+  readonly zeroState: "proven-zero" | "unknown";
+  readonly readOnly: boolean;
+  /** Bypasses the page cache. */
+  readonly direct: boolean;
+  readonly mapsExtents: boolean;
+  /** Can make zeros without sending them. */
+  readonly zeroes: boolean;
+}
+
+export type ExtentKind = "data" | "zero" | "hole";
+
+export interface Extent {
+  readonly offset: number;
+  readonly length: number;
+  readonly kind: ExtentKind;
+}
+
+/**
+ * A volume that the engine drives itself. Arguments are taken as valid: `Volume` checks them.
+ * `close` waits for what is in flight; everything after it rejects with ERR_VOLUME_CLOSED.
+ */
+export interface NativeVolume {
+  readonly info: NativeVolumeInfo;
+  read(buffer: Uint8Array, position: number): Promise<void>;
+  write(buffer: Uint8Array, position: number): Promise<void>;
+  zero(position: number, length: number): Promise<void>;
+  flush(): Promise<void>;
+  /** Covers a non-empty prefix of the range, ascending, without gaps. */
+  map(position: number, length: number): Promise<Extent[]>;
+  close(): Promise<void>;
+}
+
+export interface NativePosixOptions {
+  readonly path: string;
+  readonly mode: "read" | "write";
+  readonly kind: "any" | "file" | "block";
+  /** Make a new image file of this many bytes; ERR_EXISTS where the path exists. */
+  readonly createSize?: number;
+  /** False: through the page cache. */
+  readonly direct?: boolean;
+}
+
+/** How a Ceph cluster is reached, as librados wants it. */
+export interface NativeCephConnection {
+  readonly cluster: string;
+  /** "client.admin" */
+  readonly name: string;
+  /** Paths of configuration files; none: the default search of librados. */
+  readonly conf?: string;
+  /** Options set last: keyring, mon_host, client_mount_timeout, … */
+  readonly overrides: Readonly<Record<string, string>>;
+}
+
+export interface NativeRbdOptions {
+  readonly connection: NativeCephConnection;
+  readonly pool: string;
+  readonly namespace: string;
+  readonly image: string;
+  readonly snapshot?: string;
+  readonly mode: "read" | "write";
+  readonly create?: {
+    readonly size: number;
+    /** log2 of the object size; absent: the cluster's default. */
+    readonly order?: number;
+    /** RBD feature names; absent: the cluster's default. */
+    readonly features?: readonly string[];
+    readonly dataPool?: string;
+    readonly stripeUnit?: number;
+    readonly stripeCount?: number;
+  };
+}
+
+export interface NativeSyntheticOptions {
+  readonly kind: "null" | "zero" | "pattern";
+  readonly size: number;
+  /** Of `pattern`: below 2^53. */
+  readonly seed?: number;
+}
+
+export type JsOperation = "read" | "write" | "zero" | "flush" | "map";
+
+/**
+ * Does one operation of a JavaScript volume. Of a read, `buffer` is to be filled; of a write, it
+ * holds the data; both are its own to keep. `map` resolves to extents. A rejection's `errno` (a
+ * number) is taken where there is one; else the operation failed with EIO.
+ */
+export type JsDispatch = (
+  operation: JsOperation,
+  position: number,
+  length: number,
+  buffer: Uint8Array | undefined,
+) => Promise<readonly Extent[] | undefined>;
+
+export interface NativeCopyOptions {
+  /** Bytes from the start of both volumes: the source's size. */
+  readonly size: number;
+  /** Bytes a request at the most; a power of two from 64 KiB to 4 MiB. */
+  readonly requestSize: number;
+  /** Requests in flight at the most. */
+  readonly requests: number;
+  /** Bytes of buffers. */
+  readonly memory: number;
+  readonly threads: number;
+  readonly useExtents: boolean;
+  readonly digest: "xxh3" | "sha256" | "none";
+  /** Bytes a second; 0: no limit. */
+  readonly bandwidthLimit: number;
+}
+
+export type CopyState = "copying" | "draining" | "flushing" | "done" | "failed" | "cancelled";
+
+/** Bytes, each of which was counted when it was finished, never when it was begun. */
+export interface NativeProgress {
+  readonly state: CopyState;
+  readonly total: number;
+  /** data + zeros, written or skipped: what need not be done again. */
+  readonly done: number;
+  /** Read from the source. */
+  readonly read: number;
+  /** Written to the target as data. */
+  readonly written: number;
+  /** Made zero on the target, by whatever way. */
+  readonly zeroed: number;
+  /** Zeros that the target was proven to hold already. */
+  readonly skipped: number;
+  readonly elapsedMs: number;
+}
+
+export interface NativeCopyReport extends NativeProgress {
+  /** Hexadecimal; absent with `digest: "none"`. */
+  readonly digest?: string;
+  /** "io_uring" or "threads" */
+  readonly io: string;
+  readonly requestSize: number;
+  readonly requests: number;
+  readonly threads: number;
+}
+
+export interface NativeCopyJob {
+  readonly finished: Promise<NativeCopyReport>;
+  progress(): NativeProgress;
+  /** Drains what is in flight; `finished` then rejects with ERR_CANCELLED. */
+  cancel(): void;
+  setBandwidthLimit(bytesPerSecond: number): void;
+}
+
+export interface LibrbdStatus {
+  readonly available: boolean;
+  /** "1.16.0" */
+  readonly version?: string;
+  /** Why it is not available. */
+  readonly reason?: string;
+}
+
+export interface IoStatus {
+  /** What a copy would use now. */
+  readonly io: string;
+  /** Why io_uring is refused, where it is. */
+  readonly reason?: string;
+}
+
+export interface NativeBinding {
+  readonly zeroDetection: string;
+  setErrorFactory(factory: (fields: NativeErrorFields) => Error): void;
+  openPosix(options: NativePosixOptions): Promise<NativeVolume>;
+  openRbd(options: NativeRbdOptions): Promise<NativeVolume>;
+  openSynthetic(options: NativeSyntheticOptions): NativeVolume;
+  openJs(info: NativeVolumeInfo, dispatch: JsDispatch): NativeVolume;
+  startCopy(source: NativeVolume, target: NativeVolume, options: NativeCopyOptions): NativeCopyJob;
+  librbdStatus(): LibrbdStatus;
+  ioStatus(): IoStatus;
+}
+
+let loaded: NativeBinding | undefined;
+
+/**
+ * The addon, loaded at the first call: from `build/` in a checkout, from `prebuilds/` in a package.
+ *
+ * @throws BlockhaulError ERR_NATIVE_UNAVAILABLE where no binary fits this machine; its message says
+ *   what was tried and the one command that builds it.
+ */
+export function native(): NativeBinding {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): NativeBinding {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const require = createRequire(import.meta.url);
+  try {
+    const nodeGypBuild = require("node-gyp-build") as (directory: string) => NativeBinding;
+    const binding = nodeGypBuild(root);
+    binding.setErrorFactory(createNativeError);
+    return binding;
+  } catch (cause) {
+    const { napi } = process.versions;
+    const tried = `${process.platform}-${process.arch}, Node ${process.version}, Node-API ${napi}`;
+    const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
+    throw new BlockhaulError("ERR_NATIVE_UNAVAILABLE", {
+      message: `no native binary for ${tried} in ${root} (${reason}); build it from a checkout with: npm run setup`,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Forms in which secrets have been seen in refs, options and messages of storage tools. Each keeps
+ * what stands before the secret, so that a person still sees where it was. Rather too much is
+ * hidden than too little: `key=` hides what follows up to a space, a quote, a comma or a semicolon.
+ */
+const SECRETS: readonly RegExp[] = [
+  // key=…; `keyring=` and `keyfile=` name files and stay.
+  /((?:^|[^a-z])(?:key|secret|passwd|password|passphrase|token)\s*=\s*["']?)[^\s"',;]+/gi,
+  // "key": "…"
+  /(["'](?:\w*_)?(?:key|secret|passwd|password|passphrase|token)["']\s*:\s*["'])[^"']+/gi,
+  // --key …
+  /(--(?:key|secret|password|passphrase|token)\s+)[^\s"',;]+/gi,
+  // scheme://user:secret@ and libiscsi's scheme://user%secret@
+  /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/@:%]*[:%])[^\s/@]+(?=@)/gi,
+  // A cephx key wherever it stands: base64 that starts with the type and a time of creation.
+  /()\bAQ[A-Za-z0-9+/]{34,}={0,2}/g,
+];
+
+/** A text with every secret in it replaced by three asterisks. */
+export function redact(text: string): string {
+  return SECRETS.reduce((kept, secret) => kept.replace(secret, "$1***"), text);
+}

@@ -1,0 +1,217 @@
+import type { Extent, JsVolume } from "../driver.js";
+import { errnoNumber } from "../errno.js";
+import { BlockhaulError, errnoOf } from "../errors.js";
+import {
+  type JsDispatch,
+  type JsOperation,
+  type NativeVolume,
+  type NativeVolumeInfo,
+  native,
+} from "../native.js";
+
+const EXTENTS_PER_ANSWER = 4096;
+const FAILURES_KEPT = 64;
+
+interface Failure {
+  readonly operation: JsOperation;
+  readonly position: number;
+  readonly length: number;
+  readonly error: unknown;
+}
+
+/**
+ * What JavaScript volumes threw, oldest first. The engine carries an errno only; `withJsCause` puts
+ * the author's own error back.
+ */
+const failuresOf = new WeakMap<NativeVolume, Failure[]>();
+
+/** Makes a JavaScript volume one that the engine drives like any other. */
+export function adaptJsVolume(volume: JsVolume, driver: string, ref: string): NativeVolume {
+  const failures: Failure[] = [];
+  const dispatch: JsDispatch = async (operation, position, length, buffer) => {
+    try {
+      return await perform(volume, operation, position, length, buffer);
+    } catch (error) {
+      if (failures.length < FAILURES_KEPT) failures.push({ operation, position, length, error });
+      throw Object.assign(new Error("failed in JavaScript"), { errno: errnoForEngine(error) });
+    }
+  };
+  const adapted = native().openJs(describeJsVolume(volume, driver, ref), dispatch);
+  failuresOf.set(adapted, failures);
+  return adapted;
+}
+
+/**
+ * The error of an operation on a volume; of a JavaScript volume, with the error that its author
+ * threw as the cause and, where that is a BlockhaulError, with its code.
+ */
+export function withJsCause(volume: NativeVolume, error: BlockhaulError): BlockhaulError {
+  const failures = (failuresOf.get(volume) ?? []).filter(
+    ({ operation }) => operation === error.operation,
+  );
+  const failure = failures.find(({ position, length }) => isWithin(error.offset, position, length));
+  const thrown = (failure ?? failures[0])?.error;
+  if (thrown === undefined) return error;
+  const known = thrown instanceof BlockhaulError ? thrown : undefined;
+  return new BlockhaulError(known?.code ?? error.code, {
+    message: thrown instanceof Error ? thrown.message : String(thrown),
+    side: error.side,
+    volume: error.volume,
+    operation: error.operation,
+    offset: error.offset,
+    errno: known === undefined ? error.errno : known.errno,
+    cause: thrown,
+  });
+}
+
+function isWithin(offset: number | undefined, position: number, length: number): boolean {
+  return offset !== undefined && offset >= position && offset < position + Math.max(length, 1);
+}
+
+function errnoForEngine(error: unknown): number | undefined {
+  return errnoOf(error) ?? (isUnsupported(error) ? errnoNumber("ENOTSUP") : errnoNumber("EIO"));
+}
+
+function isUnsupported(error: unknown): boolean {
+  return error instanceof BlockhaulError && error.code === "ERR_UNSUPPORTED";
+}
+
+/** @throws BlockhaulError ERR_INTERNAL where the author's description makes no sense */
+function describeJsVolume(volume: JsVolume, driver: string, ref: string): NativeVolumeInfo {
+  const { size, blockSize = 1, preferredSize = 0, zeroState = "unknown" } = volume;
+  const readOnly = volume.readOnly ?? volume.write === undefined;
+  const fault = [
+    !Number.isSafeInteger(size) || size < 0 ? `a size of ${size}` : "",
+    !Number.isSafeInteger(blockSize) || blockSize < 1 ? `a block size of ${blockSize}` : "",
+    !Number.isSafeInteger(preferredSize) || preferredSize < 0
+      ? `a preferred size of ${preferredSize}`
+      : "",
+    !readOnly && volume.write === undefined ? "no write, though it is not read-only" : "",
+    zeroState !== "unknown" && zeroState !== "proven-zero" ? `a zero state of ${zeroState}` : "",
+  ].find((text) => text !== "");
+  if (fault !== undefined) {
+    throw new BlockhaulError("ERR_INTERNAL", {
+      volume: ref,
+      message: `the driver ${driver} opened a volume with ${fault}`,
+    });
+  }
+  return {
+    kind: driver,
+    name: ref,
+    identity: volume.identity ?? ref,
+    size,
+    blockSize,
+    preferredSize,
+    zeroState,
+    readOnly,
+    direct: false,
+    mapsExtents: volume.extents !== undefined,
+    zeroes: volume.zero !== undefined && !readOnly,
+  };
+}
+
+async function perform(
+  volume: JsVolume,
+  operation: JsOperation,
+  position: number,
+  length: number,
+  buffer: Uint8Array | undefined,
+): Promise<readonly Extent[] | undefined> {
+  switch (operation) {
+    case "read":
+      await transfer(buffer, async (rest, done) =>
+        count(await volume.read(rest, { position: position + done }), "bytesRead", rest),
+      );
+      return undefined;
+    case "write":
+      await transfer(buffer, async (rest, done) =>
+        count(await volume.write?.(rest, { position: position + done }), "bytesWritten", rest),
+      );
+      return undefined;
+    case "zero":
+      if (volume.zero === undefined) throw new BlockhaulError("ERR_UNSUPPORTED");
+      await volume.zero(position, length);
+      return undefined;
+    case "flush":
+      await volume.sync?.();
+      return undefined;
+    case "map":
+      return volume.extents === undefined
+        ? [{ offset: position, length, kind: "data" }]
+        : coverRange(await volume.extents(position, length), position, length);
+  }
+}
+
+/** Takes a short transfer up again until the buffer is done. */
+async function transfer(
+  buffer: Uint8Array | undefined,
+  step: (rest: Uint8Array, done: number) => Promise<number>,
+): Promise<void> {
+  let done = 0;
+  while (buffer !== undefined && done < buffer.byteLength) {
+    done += await step(buffer.subarray(done), done);
+  }
+}
+
+/** What a driver's read or write says it did. */
+function count<Key extends "bytesRead" | "bytesWritten">(
+  result: unknown,
+  key: Key,
+  rest: Uint8Array,
+): number {
+  if (result === undefined || result === null) return rest.byteLength;
+  const bytes = typeof result === "object" ? (result as Record<Key, unknown>)[key] : result;
+  if (typeof bytes === "number" && Number.isInteger(bytes) && bytes > 0) {
+    if (bytes <= rest.byteLength) return bytes;
+  }
+  throw new BlockhaulError("ERR_IO", {
+    message:
+      bytes === 0
+        ? "moved 0 bytes inside the volume"
+        : `answered ${String(bytes)} for ${rest.byteLength} bytes`,
+  });
+}
+
+/**
+ * A driver's extents, cut to a range and completed with data where they say nothing; of a long list,
+ * the part that an answer holds.
+ *
+ * @throws BlockhaulError ERR_INTERNAL where they overlap or go backwards
+ */
+export async function coverRange(
+  extents: AsyncIterable<Extent> | Iterable<Extent>,
+  position: number,
+  length: number,
+): Promise<Extent[]> {
+  const end = position + length;
+  const covered: Extent[] = [];
+  let at = position;
+  let previousEnd = 0;
+  for await (const extent of extents) {
+    checkExtent(extent, previousEnd);
+    previousEnd = extent.offset + extent.length;
+    const from = Math.max(extent.offset, at);
+    const to = Math.min(previousEnd, end);
+    if (from >= end) break;
+    if (to <= at) continue;
+    if (from > at) covered.push({ offset: at, length: from - at, kind: "data" });
+    covered.push({ offset: from, length: to - from, kind: extent.kind });
+    at = to;
+    if (covered.length >= EXTENTS_PER_ANSWER) return covered;
+  }
+  if (at < end) covered.push({ offset: at, length: end - at, kind: "data" });
+  return covered;
+}
+
+function checkExtent({ offset, length, kind }: Extent, previousEnd: number): void {
+  const sane =
+    Number.isSafeInteger(offset) &&
+    Number.isSafeInteger(length) &&
+    offset >= previousEnd &&
+    length >= 0 &&
+    (kind === "data" || kind === "zero" || kind === "hole");
+  if (sane) return;
+  throw new BlockhaulError("ERR_INTERNAL", {
+    message: `a bad extent: ${kind} of ${length} bytes at ${offset}, behind ${previousEnd}`,
+  });
+}

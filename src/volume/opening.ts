@@ -1,0 +1,100 @@
+import type { CreateOptions, DriverOpenOptions, VolumeDriver } from "../driver.js";
+import { BlockhaulError } from "../errors.js";
+import { describe, toBytes } from "./arguments.js";
+
+/** How a volume is opened. */
+export interface OpenOptions {
+  /** "read" unless told. */
+  readonly mode?: "read" | "write" | undefined;
+  /** With mode "write": makes the volume where it is missing. */
+  readonly create?: (Omit<CreateOptions, "size"> & { readonly size: number | bigint }) | undefined;
+  /** Gives up waiting; a volume that opens all the same is closed again. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a driver is handed, once it makes sense for that driver. */
+export function checkOpenOptions(
+  driver: VolumeDriver,
+  ref: string,
+  options: OpenOptions,
+): DriverOpenOptions {
+  const { mode = "read", create, signal } = options;
+  if (mode !== "read" && mode !== "write") {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: `mode must be "read" or "write", not ${describe(mode)}`,
+    });
+  }
+  if (mode === "write" && !driver.supports.write) {
+    throw new BlockhaulError("ERR_READ_ONLY", {
+      volume: ref,
+      message: `the driver ${driver.name} only reads`,
+    });
+  }
+  return {
+    mode,
+    ref,
+    ...(create === undefined ? {} : { create: checkCreateOptions(driver, ref, mode, create) }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+function checkCreateOptions(
+  driver: VolumeDriver,
+  ref: string,
+  mode: "read" | "write",
+  create: NonNullable<OpenOptions["create"]>,
+): CreateOptions {
+  if (mode !== "write") {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: 'create needs mode "write"' });
+  }
+  if (driver.supports.create === false) {
+    throw new BlockhaulError("ERR_UNSUPPORTED", {
+      volume: ref,
+      message: `the driver ${driver.name} does not create volumes`,
+    });
+  }
+  const known = ["size", "exclusive", ...driver.supports.createOptions];
+  const given = Object.entries(create).filter(([, value]) => value !== undefined);
+  const unknown = given.find(([key]) => !known.includes(key));
+  if (unknown !== undefined) {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      volume: ref,
+      message: `"${unknown[0]}" is no option of a new ${driver.name} volume; known are ${known.join(", ")}`,
+    });
+  }
+  return { ...Object.fromEntries(given), size: toBytes(create.size, "create.size") };
+}
+
+/** @throws BlockhaulError ERR_CANCELLED */
+export function throwIfAborted(signal: AbortSignal | undefined, ref: string): void {
+  if (!signal?.aborted) return;
+  throw new BlockhaulError("ERR_CANCELLED", {
+    volume: ref,
+    operation: "open",
+    message: "stopped on request",
+    cause: signal.reason,
+  });
+}
+
+/** Waits for a promise or for the signal; what comes after the signal is handed to `discard`. */
+export async function untilAborted<Result>(
+  promise: Promise<Result>,
+  signal: AbortSignal | undefined,
+  ref: string,
+  discard: (late: Result) => Promise<void>,
+): Promise<Result> {
+  if (signal === undefined) return promise;
+  let stopListening = () => {};
+  const aborted = new Promise<"aborted">((resolve) => {
+    const listener = () => resolve("aborted");
+    signal.addEventListener("abort", listener, { once: true });
+    stopListening = () => signal.removeEventListener("abort", listener);
+  });
+  const result = await Promise.race([promise.then((value) => ({ value })), aborted]).finally(
+    stopListening,
+  );
+  if (result !== "aborted") return result.value;
+  promise.then(discard).catch(() => {});
+  throwIfAborted(signal, ref);
+  throw new BlockhaulError("ERR_CANCELLED", { volume: ref });
+}
