@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
-import { root, run, Stop, say } from "./run.mjs";
+import { npm, root, run, Stop, say } from "./run.mjs";
 import { filesUnder, Stamp } from "./stale.mjs";
 
 const require = createRequire(import.meta.url);
@@ -48,9 +48,7 @@ async function installBuildTools() {
   if (!missing) return;
   const { devDependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
   const versioned = tools.map((tool) => `${tool}@${devDependencies[tool]}`);
-  await run("npm", ["install", "--no-save", "--no-package-lock", "--omit=dev", ...versioned], {
-    capture: true,
-  });
+  await npm("install", "--no-save", "--no-package-lock", "--omit=dev", ...versioned);
 }
 
 /** @param {string} name */

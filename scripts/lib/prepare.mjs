@@ -3,7 +3,7 @@ import path from "node:path";
 
 import { buildNative, buildTypeScript, nativeStamp, typeScriptStamp } from "./builds.mjs";
 import { packageGroups } from "./packages.mjs";
-import { exitMissing, root, run, Stop, say, tryRun } from "./run.mjs";
+import { exitMissing, npm, root, run, Stop, say, tryRun } from "./run.mjs";
 
 /** @typedef {import("./packages.mjs").PackageGroup} PackageGroup */
 
@@ -68,7 +68,7 @@ async function installedPackages() {
 export async function installModules() {
   if (modulesMatchLock()) return;
   say("Installing node modules (npm ci)");
-  await run("npm", ["ci", "--no-audit", "--no-fund"], { capture: true });
+  await npm("ci");
 }
 
 function modulesMatchLock() {

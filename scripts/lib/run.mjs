@@ -101,3 +101,12 @@ export async function run(command, args, options = {}) {
   }
   return output;
 }
+
+/**
+ * Runs npm quietly. `npm run --silent` around us would silence its errors too.
+ *
+ * @param {...string} args
+ */
+export async function npm(...args) {
+  await run("npm", args, { capture: true, env: { npm_config_loglevel: "warn" } });
+}
