@@ -47,7 +47,7 @@
     ],
     "include_folders": ["native"],
     "engine_defines": ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64"],
-    "addon_defines": ["NAPI_VERSION=9", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL"],
+    "addon_defines": ["NAPI_VERSION=9", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
     "release_defines": ["NDEBUG"],
     "compile_flags": [
       "-std=c++20",

@@ -53,10 +53,10 @@ CopyHandle::CopyHandle(const Napi::CallbackInfo& call) : ObjectWrap(call) {
   VolumeHandle& source = VolumeHandle::unwrap(call[0]);
   VolumeHandle& target = VolumeHandle::unwrap(call[1]);
   const CopyOptions options = copy_options(call[2].As<Napi::Object>());
-  copy_ = std::make_shared<RunningCopy>(env, source, target);
+  copy_ = std::make_shared<RunningCopy>(env, source, target, options);
   finished_ = Napi::Persistent(copy_->promise().As<Napi::Object>());
   Environment::of(env).add(copy_);
-  copy_->start(env, options);
+  copy_->start(env);
 }
 
 Napi::Value CopyHandle::finished(const Napi::CallbackInfo&) { return finished_.Value(); }

@@ -24,13 +24,15 @@ std::vector<Extent> read_extents(const Napi::Value& value) {
   return extents;
 }
 
-int errno_of(const Napi::Value& reason) {
-  if (!reason.IsObject()) return EIO;
-  const Napi::Value number = reason.As<Napi::Object>().Get("errno");
-  if (!number.IsNumber()) return EIO;
-  const int value = std::abs(number.As<Napi::Number>().Int32Value());
-  // ENOTSUP of a zero request means "write zeros instead"; of others it is an error like any.
-  return value == 0 ? EIO : value;
+/// Never throws: in a worker that is being terminated, every look at a value does.
+int errno_of(const Napi::Value& reason) noexcept {
+  try {
+    const Napi::Value number = reason.As<Napi::Object>().Get("errno");
+    const int value = std::abs(number.As<Napi::Number>().Int32Value());
+    return value == 0 ? EIO : value;
+  } catch (const Napi::Error&) {
+    return EIO;
+  }
 }
 
 }  // namespace
@@ -145,8 +147,8 @@ void FunctionBridge::answer(std::uint64_t id, Napi::Value buffer, Napi::Value va
 }
 
 void FunctionBridge::refuse(std::uint64_t id, Napi::Value reason) {
-  const std::shared_ptr<JsCall> call = take(id);
-  if (call) call->finish(errno_of(reason));
+  const int error = errno_of(reason);
+  if (const std::shared_ptr<JsCall> call = take(id)) call->finish(error);
 }
 
 }  // namespace blockhaul

@@ -19,7 +19,13 @@ void JsLoop::post(Work work) {
 void JsLoop::run(Napi::Env env, Napi::Function, std::nullptr_t*, Work* work) {
   const std::unique_ptr<Work> owned(work);
   // Without an environment, JavaScript is gone; what the work holds goes with it.
-  if (env != nullptr) (*owned)(env);
+  if (env == nullptr) return;
+  try {
+    (*owned)(env);
+  } catch (const Napi::Error&) {
+    // Promises are settled by values, so nothing of ours throws here; a worker that is being
+    // terminated refuses every call, and nobody is left to tell.
+  }
 }
 
 void JsLoop::expect() {

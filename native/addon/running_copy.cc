@@ -5,23 +5,24 @@
 
 namespace blockhaul {
 
-RunningCopy::RunningCopy(Napi::Env env, VolumeHandle& source, VolumeHandle& target)
+RunningCopy::RunningCopy(Napi::Env env, VolumeHandle& source, VolumeHandle& target,
+                         const CopyOptions& options)
     : source_handle_(source),
       target_handle_(target),
       kept_source_(Napi::Persistent(source.Value())),
       kept_target_(Napi::Persistent(target.Value())),
       source_(source.open_volume(env, Operation::read)),
       target_(target.open_volume(env, Operation::write)),
-      open_(env) {
+      open_(env),
+      options_(options) {
   source_handle_.begin();
   target_handle_.begin();
 }
 
-void RunningCopy::start(Napi::Env env, const CopyOptions& options) {
+void RunningCopy::start(Napi::Env env) {
   self_ = shared_from_this();
-  // The loop may go before the copy's last word: the lambda must not be what keeps the copy alive.
   auto threads = CopyThreads::start(
-      source_, target_, options, [this, loop = open_.loop()](const CopyOutcome& outcome) {
+      source_, target_, options_, [this, loop = open_.loop()](const CopyOutcome& outcome) {
         loop->post([this, outcome](Napi::Env js) { ended(js, outcome); });
       });
   if (!threads) return ended(env, CopyOutcome{threads.error(), {}, 0});
@@ -31,7 +32,7 @@ void RunningCopy::start(Napi::Env env, const CopyOptions& options) {
 /// On JavaScript's thread, when the copy's own threads have nothing left to do.
 void RunningCopy::ended(Napi::Env env, const CopyOutcome& outcome) {
   const std::shared_ptr<RunningCopy> alive = std::move(self_);
-  ended_ = Clock::now();
+  last_ = count();
   if (outcome.error) {
     const Side side = outcome.error->side;
     const std::string volume = side == Side::source   ? source_->info().name
@@ -41,6 +42,7 @@ void RunningCopy::ended(Napi::Env env, const CopyOutcome& outcome) {
   } else {
     open_.resolve(report(env, outcome));
   }
+  threads_.reset();
   source_.reset();
   target_.reset();
   source_handle_.end(env);
@@ -49,31 +51,39 @@ void RunningCopy::ended(Napi::Env env, const CopyOutcome& outcome) {
   kept_target_.Reset();
 }
 
+RunningCopy::Counters RunningCopy::count() const {
+  if (last_) return *last_;
+  if (!threads_) return {};
+  const Progress& progress = threads_->job().progress();
+  return {.state = progress.state,
+          .read = progress.read,
+          .written = progress.written,
+          .zeroed = progress.zeroed,
+          .skipped = progress.skipped,
+          .elapsed_ms = std::chrono::duration<double, std::milli>(Clock::now() - began_).count()};
+}
+
 Napi::Object RunningCopy::progress(Napi::Env env) const {
+  const Counters counters = count();
   Napi::Object object = Napi::Object::New(env);
-  if (!threads_) return object;
-  const CopyJob& job = threads_->job();
-  const Progress& progress = job.progress();
-  const auto elapsed = ended_.value_or(Clock::now()) - began_;
-  object.Set("state", std::string(name_of(progress.state.load())));
-  object.Set("total", to_number(env, job.options().size));
-  object.Set("done", to_number(env, progress.done()));
-  object.Set("read", to_number(env, progress.read));
-  object.Set("written", to_number(env, progress.written));
-  object.Set("zeroed", to_number(env, progress.zeroed));
-  object.Set("skipped", to_number(env, progress.skipped));
-  object.Set("elapsedMs", std::chrono::duration<double, std::milli>(elapsed).count());
+  object.Set("state", std::string(name_of(counters.state)));
+  object.Set("total", to_number(env, options_.size));
+  object.Set("done", to_number(env, counters.written + counters.zeroed + counters.skipped));
+  object.Set("read", to_number(env, counters.read));
+  object.Set("written", to_number(env, counters.written));
+  object.Set("zeroed", to_number(env, counters.zeroed));
+  object.Set("skipped", to_number(env, counters.skipped));
+  object.Set("elapsedMs", counters.elapsed_ms);
   return object;
 }
 
 Napi::Object RunningCopy::report(Napi::Env env, const CopyOutcome& outcome) const {
   Napi::Object object = progress(env);
-  const CopyOptions& options = threads_->job().options();
   if (!outcome.digest.empty()) object.Set("digest", outcome.digest);
   object.Set("io", std::string(threads_->io()));
-  object.Set("requestSize", to_number(env, options.request_size));
-  object.Set("requests", to_number(env, options.requests));
-  object.Set("threads", to_number(env, options.lanes));
+  object.Set("requestSize", to_number(env, options_.request_size));
+  object.Set("requests", to_number(env, options_.requests));
+  object.Set("threads", to_number(env, options_.lanes));
   return object;
 }
 
@@ -89,6 +99,11 @@ void RunningCopy::set_bandwidth_limit(std::uint64_t bytes_per_second) {
 
 void RunningCopy::begin_shut_down() { cancel(); }
 
-void RunningCopy::await_shut_down() { threads_.reset(); }
+/// What refers to JavaScript stays as it is; what holds descriptors and memory goes.
+void RunningCopy::await_shut_down() {
+  threads_.reset();
+  source_.reset();
+  target_.reset();
+}
 
 }  // namespace blockhaul

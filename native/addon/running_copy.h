@@ -17,10 +17,11 @@ class VolumeHandle;
 /// the same.
 class RunningCopy final : public ShutDown, public std::enable_shared_from_this<RunningCopy> {
  public:
-  RunningCopy(Napi::Env env, VolumeHandle& source, VolumeHandle& target);
+  RunningCopy(Napi::Env env, VolumeHandle& source, VolumeHandle& target,
+              const CopyOptions& options);
 
   /// Starts the threads; a failure to do so rejects the promise.
-  void start(Napi::Env env, const CopyOptions& options);
+  void start(Napi::Env env);
 
   [[nodiscard]] Napi::Promise promise() const { return open_.promise(); }
   [[nodiscard]] Napi::Object progress(Napi::Env env) const;
@@ -31,6 +32,16 @@ class RunningCopy final : public ShutDown, public std::enable_shared_from_this<R
   void await_shut_down() override;
 
  private:
+  struct Counters {
+    CopyState state = CopyState::failed;
+    std::uint64_t read = 0;
+    std::uint64_t written = 0;
+    std::uint64_t zeroed = 0;
+    std::uint64_t skipped = 0;
+    double elapsed_ms = 0;
+  };
+
+  [[nodiscard]] Counters count() const;
   void ended(Napi::Env env, const CopyOutcome& outcome);
   [[nodiscard]] Napi::Object report(Napi::Env env, const CopyOutcome& outcome) const;
 
@@ -43,8 +54,9 @@ class RunningCopy final : public ShutDown, public std::enable_shared_from_this<R
   OpenPromise open_;  ///< behind all that may throw: a promise made must be settled
   std::shared_ptr<RunningCopy> self_;  ///< until it has ended
   std::unique_ptr<CopyThreads> threads_;
+  CopyOptions options_;
   Clock::time_point began_ = Clock::now();
-  std::optional<Clock::time_point> ended_;
+  std::optional<Counters> last_;  ///< once it has ended: its threads and buffers are gone then
 };
 
 }  // namespace blockhaul

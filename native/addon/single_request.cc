@@ -45,7 +45,6 @@ void settle(Napi::Env env, PendingRequest* pending) {
       error.offset = static_cast<std::int64_t>(request.offset);
     pending->open.reject(to_js(env, error, pending->name));
   }
-  pending->volume.reset();
   pending->handle.end(env);
 }
 
@@ -80,6 +79,7 @@ void request_done(Request& request) noexcept {
   auto* pending = static_cast<PendingRequest*>(request.context);
   if (write_zeros(*pending)) return;
   Environment& environment = pending->environment;
+  pending->volume.reset();  // the handle, which is kept, has it too
   // Where the environment is going, JavaScript never hears of it, and what is pending stays: its
   // references may only be dropped on a thread that is gone.
   pending->open.loop()->post([pending](Napi::Env env) { settle(env, pending); });

@@ -36,22 +36,23 @@ Status CopyJob::start(const std::vector<Reactor*>& reactors,
   Result<PageMemory> zeros = PageMemory::create(options_.request_size);
   if (!zeros) return zeros.error();
   zeros_ = std::move(zeros.value());
+  std::vector<std::unique_ptr<CopyLane>> made;
   for (Reactor* reactor : reactors) {
     auto lane =
         CopyLane::create(*this, *reactor, slots,
                          static_cast<unsigned>(std::clamp<std::uint64_t>(buffers, 1, slots)));
-    if (!lane) {
-      lanes_.clear();
-      return lane.error();
-    }
-    lanes_.push_back(std::move(lane.value()));
+    if (!lane) return lane.error();
+    made.push_back(std::move(lane.value()));
   }
   on_finished_ = std::move(on_finished);
-  lanes_at_work_ = lanes;
+  {
+    const std::lock_guard lock(mutex_);
+    lanes_ = std::move(made);
+    lanes_at_work_ = lanes;
+  }
   try {
     extents_.start([this] { wake_lanes(); });
   } catch (const std::system_error& error) {
-    lanes_.clear();
     return Error::from_errno(error.code().value(), Operation::map, "map thread");
   }
   wake_lanes();
@@ -80,6 +81,7 @@ void CopyJob::stop_with(Error error) {
 }
 
 void CopyJob::wake_lanes() {
+  const std::lock_guard lock(mutex_);
   for (const auto& lane : lanes_) lane->wake();
 }
 

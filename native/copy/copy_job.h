@@ -45,7 +45,7 @@ class CopyJob {
   CopyJob& operator=(const CopyJob&) = delete;
 
   /// Allocates the buffers and starts a lane on each reactor; options.lanes is reactors.size().
-  /// After a failure the job is as it was.
+  /// After a failure the job cannot be started again.
   Status start(const std::vector<Reactor*>& reactors, std::function<void(CopyOutcome)> on_finished);
 
   /// Any thread, at any time, as often as one likes. What is in flight is waited for.
@@ -80,13 +80,13 @@ class CopyJob {
   ExtentAhead extents_;
   Planner planner_;
   std::optional<PageMemory> zeros_;  ///< one request of zeros, written where the target cannot zero
-  std::vector<std::unique_ptr<CopyLane>> lanes_;
   Request flush_{};
   std::function<void(CopyOutcome)> on_finished_;
   std::atomic<bool> stopping_{false};
 
   std::mutex mutex_;
   // Guarded by mutex_:
+  std::vector<std::unique_ptr<CopyLane>> lanes_;  ///< empty until start()
   std::unique_ptr<VolumeDigest> digest_;
   std::optional<Error> first_error_;
   unsigned lanes_at_work_ = 0;
