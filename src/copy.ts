@@ -221,6 +221,8 @@ async function supervise(job: NativeCopyJob, options: CopyOptions): Promise<Nati
     if (thrown !== undefined) throw thrown.error;
     return finished;
   } catch (error) {
+    clearInterval(timer);
+    if (thrown === undefined) report(job.progress());
     const code = error instanceof BlockhaulError ? error.code : undefined;
     if (code === "ERR_CANCELLED" && thrown !== undefined) throw thrown.error;
     if (code === "ERR_CANCELLED" && signal?.aborted) throw cancelled(signal);

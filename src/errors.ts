@@ -76,6 +76,8 @@ export class BlockhaulError extends Error {
   withContext(
     context: Pick<ErrorDetails, "side" | "volume" | "operation" | "hint">,
   ): BlockhaulError {
+    // No volume is to blame where the engine itself is not there.
+    if (this.code === "ERR_NATIVE_UNAVAILABLE") return this;
     const known = Object.entries(this.#details).filter(([, value]) => value !== undefined);
     const merged = new BlockhaulError(this.code, { ...context, ...Object.fromEntries(known) });
     if (this.stack !== undefined) merged.stack = this.stack.replace(this.message, merged.message);
@@ -101,15 +103,17 @@ export class BlockhaulError extends Error {
 
 /** "target rbd:rbd/x: write at offset 4096: No space left on device" */
 function composeMessage(code: ErrorCode, details: ErrorDetails): string {
-  const place = [details.side, details.volume].filter(Boolean).join(" ");
+  // Each part by itself: a secret must not swallow what stands behind it.
+  const volume = details.volume && redact(details.volume);
+  const place = [details.side, volume].filter(Boolean).join(" ");
   // That opening failed goes without saying where nothing but the volume's name is known.
   const operation = details.operation === "open" ? undefined : details.operation;
   const at = details.offset === undefined ? "" : ` at offset ${details.offset}`;
   const action = operation === undefined ? undefined : `${operation}${at}`;
-  const reason = details.message || ERROR_CODES[code].meaning;
+  const reason = redact(details.message || ERROR_CODES[code].meaning);
   // A ref such as "pattern:" brings its colon along.
   const text = [place.replace(/:$/, ""), action, reason].filter(Boolean).join(": ");
-  return redact(text).replace(/\s*[\r\n]+\s*/g, " ");
+  return text.replace(/\s*[\r\n]+\s*/g, " ");
 }
 
 /** What the addon knows of a failure; every field but the message may be missing. */

@@ -30,7 +30,7 @@ export {
 export { type EngineStatus, engineStatus } from "./host.js";
 export type { IoStatus, LibrbdStatus, NativeVolume, NativeVolumeInfo } from "./native.js";
 export { listDrivers, type ResolvedRef, registerDriver, resolveRef } from "./registry.js";
-export { exactSize, formatDuration, formatSize, parseSize } from "./units.js";
+export { exactSize, formatClock, formatDuration, formatSize, parseSize } from "./units.js";
 export type { BufferPart } from "./volume/arguments.js";
 export type { VolumeStreamOptions } from "./volume/streams.js";
 export {

@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import path from "node:path";
 
 import { BlockhaulError, createNativeError, type NativeErrorFields } from "./errors.js";
 
@@ -201,7 +202,7 @@ export function native(): NativeBinding {
 }
 
 function load(): NativeBinding {
-  const root = fileURLToPath(new URL("..", import.meta.url));
+  const root = path.join(import.meta.dirname, "..");
   const require = createRequire(import.meta.url);
   try {
     const nodeGypBuild = require("node-gyp-build") as (directory: string) => NativeBinding;
@@ -213,8 +214,15 @@ function load(): NativeBinding {
     const tried = `${process.platform}-${process.arch}, Node ${process.version}, Node-API ${napi}`;
     const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
     throw new BlockhaulError("ERR_NATIVE_UNAVAILABLE", {
-      message: `no native binary for ${tried} in ${root} (${reason}); build it from a checkout with: npm run setup`,
+      message: `no native binary for ${tried} in ${root} (${reason}); build it with: ${buildCommand(root)}`,
       cause,
     });
   }
+}
+
+/** A checkout can install what the build needs; an installed package only builds. */
+function buildCommand(root: string): string {
+  const isCheckout = existsSync(path.join(root, "scripts", "setup.mjs"));
+  const folder = /^[\w./-]+$/.test(root) ? root : `'${root.replaceAll("'", "'\\''")}'`;
+  return `npm --prefix ${folder} run ${isCheckout ? "setup" : "build:native"}`;
 }

@@ -1,0 +1,44 @@
+import type { OptionSpec, OptionValues } from "./options.js";
+import type { Output } from "./output.js";
+
+/** What a command works with, besides its arguments. */
+export interface CommandContext {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export interface ArgumentSpec {
+  readonly name: string;
+  readonly help: string;
+  /** For completion: refs are completed like paths. */
+  readonly kind: "ref" | "choice";
+  readonly choices?: readonly string[];
+}
+
+/** Does a command; resolves to its exit code. */
+export type CommandRun<Table extends readonly OptionSpec[]> = (
+  args: readonly string[],
+  options: OptionValues<Table>,
+  context: CommandContext,
+) => Promise<number>;
+
+export interface CommandSpec<Table extends readonly OptionSpec[] = readonly OptionSpec[]> {
+  readonly name: string;
+  readonly summary: string;
+  /** Paragraphs of its help, below the summary. */
+  readonly description?: string;
+  readonly arguments: readonly ArgumentSpec[];
+  readonly options: Table;
+  /** Command lines and what they are for. */
+  readonly examples: readonly (readonly [line: string, purpose: string])[];
+  /** Imported only when the command is run. */
+  load(): Promise<CommandRun<Table>>;
+}
+
+/** Ties a command's options to the types that its `run` gets. */
+export function defineCommand<const Table extends readonly OptionSpec[]>(
+  spec: CommandSpec<Table>,
+): CommandSpec {
+  return spec as unknown as CommandSpec;
+}

@@ -1,0 +1,115 @@
+/** Opens and closes the two volumes of a copy. */
+import {
+  BlockhaulError,
+  type CreateOptions,
+  openVolume,
+  resolveRef,
+  type Side,
+  type Volume,
+} from "../index.js";
+import type { copyOptions } from "./commands.js";
+import type { OptionValues } from "./options.js";
+
+type Options = OptionValues<typeof copyOptions>;
+
+/** The target of a copy; of a dry run, one that would be made is not there. */
+export interface CopyTarget {
+  readonly volume: Volume | undefined;
+  /** Whether the target was missing: it was made, or would be. */
+  readonly isNew: boolean;
+}
+
+const CREATION_FLAGS = [
+  "objectSize",
+  "features",
+  "dataPool",
+  "stripeUnit",
+  "stripeCount",
+] as const satisfies readonly (keyof Options)[];
+
+export function openSource(ref: string, signal: AbortSignal): Promise<Volume> {
+  return onSide("source", () => openVolume(ref, { signal }));
+}
+
+/**
+ * Opens the target, and makes it where that was asked for or goes without saying.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND with a hint where it would have to be asked for
+ */
+export function openTarget(
+  ref: string,
+  size: number,
+  options: Options,
+  signal: AbortSignal,
+): Promise<CopyTarget> {
+  return onSide("target", async () => {
+    const { driver } = await resolveRef(ref);
+    const create = createOptions(options, size);
+    const isImplied = driver.supports.create === "when-missing";
+    if (create?.exclusive) {
+      if (options.dryRun) return { volume: undefined, isNew: await mustBeMissing(ref, signal) };
+      return { volume: await openVolume(ref, { mode: "write", create, signal }), isNew: true };
+    }
+    try {
+      return { volume: await openVolume(ref, { mode: "write", signal }), isNew: false };
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      if (!isImplied) throw driver.supports.create === "when-asked" ? hintAtCreate(error) : error;
+    }
+    if (options.dryRun) return { volume: undefined, isNew: true };
+    const made = await openVolume(ref, { mode: "write", create: { size }, signal });
+    return { volume: made, isNew: true };
+  });
+}
+
+/** What --create and its further options ask for; undefined without them. */
+export function createOptions(options: Options, size: number): CreateOptions | undefined {
+  const given = CREATION_FLAGS.filter((flag) => options[flag] !== undefined);
+  if (options.create) {
+    return {
+      size,
+      exclusive: true,
+      ...Object.fromEntries(given.map((flag) => [flag, options[flag]])),
+    };
+  }
+  const [first] = given;
+  if (first === undefined) return undefined;
+  const flag = first.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+    message: `--${flag} is about a new target: it goes with --create`,
+  });
+}
+
+/** Closes volumes, whatever happens to the others; the first error is the one that is reported. */
+export async function closeAll(volumes: readonly (Volume | undefined)[]): Promise<void> {
+  const results = await Promise.allSettled(volumes.map((volume) => volume?.close()));
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function onSide<Result>(side: Side, action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action();
+  } catch (error) {
+    throw error instanceof BlockhaulError ? error.withContext({ side }) : error;
+  }
+}
+
+/** A dry run's look at what --create would make. */
+async function mustBeMissing(ref: string, signal: AbortSignal): Promise<true> {
+  try {
+    await (await openVolume(ref, { signal })).close();
+  } catch (error) {
+    if (isNotFound(error)) return true;
+    throw error;
+  }
+  throw new BlockhaulError("ERR_EXISTS", { volume: ref, message: "it exists already" });
+}
+
+function isNotFound(error: unknown): error is BlockhaulError {
+  return error instanceof BlockhaulError && error.code === "ERR_NOT_FOUND";
+}
+
+function hintAtCreate(error: BlockhaulError): BlockhaulError {
+  return error.withContext({ hint: "--create makes a new target, where its pool exists" });
+}

@@ -1,0 +1,65 @@
+import { formatSize, openVolume, resolveRef, type Volume } from "../index.js";
+import type { CommandRun } from "./command.js";
+import type { infoOptions } from "./commands.js";
+import { alignFields, plural } from "./table.js";
+import { addExtent, emptyUsage, type Usage } from "./usage.js";
+
+export const runInfo: CommandRun<typeof infoOptions> = async ([ref = ""], options, { stdout }) => {
+  const { driver } = await resolveRef(ref);
+  const volume = await openVolume(ref);
+  try {
+    const usage = options.noUsage ? undefined : await measureUsage(volume);
+    const capabilities = capabilityNames(driver.supports);
+    if (options.json) {
+      const { name, ...info } = volume.info;
+      stdout.json({ type: "info", ...info, capabilities, ...(usage && { usage }) });
+    } else {
+      stdout.write(infoText(volume, capabilities, usage));
+    }
+  } finally {
+    await volume.close();
+  }
+  return 0;
+};
+
+function capabilityNames(supports: {
+  write: boolean;
+  create: string | false;
+  extents: boolean;
+  zero: boolean;
+}): string[] {
+  const { write, create, extents, zero } = supports;
+  const names = { read: true, write, create: create !== false, extents, zero };
+  return Object.entries(names).flatMap(([name, has]) => (has ? [name] : []));
+}
+
+/** How much of it is allocated; undefined where it cannot tell. */
+async function measureUsage(volume: Volume): Promise<Usage | undefined> {
+  if (!volume.info.mapsExtents) return undefined;
+  const usage = emptyUsage();
+  for await (const extent of volume.extents()) addExtent(usage, extent);
+  return usage;
+}
+
+function infoText(volume: Volume, capabilities: string[], usage: Usage | undefined): string {
+  const { info } = volume;
+  const preferred = info.preferredSize === 0 ? "any" : formatSize(info.preferredSize);
+  return alignFields([
+    ["ref", info.ref],
+    ["driver", info.kind === info.driver ? info.driver : `${info.driver} (${info.kind})`],
+    ["size", `${formatSize(info.size)} (${info.size} bytes)`],
+    ["block size", formatSize(info.blockSize)],
+    ["preferred I/O", preferred],
+    ["identity", info.identity],
+    ["zero state", info.zeroState],
+    ["page cache", info.direct ? "bypassed" : "used, or none"],
+    ["can", capabilities.join(", ")],
+    ["allocated", usage === undefined ? "not known" : usageText(usage, info.size)],
+  ]);
+}
+
+function usageText({ data, zero, extents }: Usage, size: number): string {
+  const allocated = data + zero;
+  const share = size === 0 ? 0 : Math.round((allocated / size) * 100);
+  return `${formatSize(allocated)} (${share}%), in ${plural(extents, "extent")}`;
+}

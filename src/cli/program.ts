@@ -1,0 +1,141 @@
+import { Command, CommanderError, Option } from "commander";
+import type { CommandContext, CommandSpec } from "./command.js";
+import { COMMANDS } from "./commands.js";
+import { describeError, exitCodeOf, explainError } from "./error-report.js";
+import { camelCase, type OptionSpec, placeholderOf, readOptions } from "./options.js";
+import { Output } from "./output.js";
+import { packageVersion } from "./version.js";
+
+const USAGE_ERROR = 2;
+
+const AFTER_HELP = `
+Refs:
+  disk.img, /dev/vg0/a              a path: an image file or a block device
+  rbd:[pool/[namespace/]]image[@snapshot][:id=user][:conf=path]
+  null:, zero:SIZE, pattern:SIZE:SEED
+  \`blockhaul drivers\` shows them all.
+
+Exit codes:
+  0 done · 1 failed · 2 usage · 3 not found · 4 refused, in use · 5 temporary, a retry may help
+  8 something is missing on this host · 130, 143 stopped by a signal`;
+
+/** Runs one command line and leaves its exit code with the process. */
+export async function runProgram(args: readonly string[]): Promise<void> {
+  const { env } = process;
+  const context: CommandContext = {
+    stdout: new Output(process.stdout, env),
+    stderr: new Output(process.stderr, env),
+    environment: env,
+  };
+  const isVerbose = args.includes("-v") || args.includes("--verbose");
+  const fail = (error: unknown) => {
+    if (args.includes("--json")) context.stdout.json(describeError(error));
+    for (const line of explainError(error, isVerbose)) context.stderr.line(line);
+    return exitCodeOf(error);
+  };
+  process.once("uncaughtException", (error) => process.exit(fail(error)));
+
+  try {
+    process.exitCode = await parseAndRun(args, context);
+  } catch (error) {
+    process.exitCode = error instanceof CommanderError ? usageExitCode(error) : fail(error);
+  }
+  // A connection that nobody waits for any more would keep the process up to its own deadline.
+  if (process.exitCode > 128) process.exit();
+}
+
+function usageExitCode(error: CommanderError): number {
+  return error.exitCode === 0 ? 0 : USAGE_ERROR;
+}
+
+async function parseAndRun(args: readonly string[], context: CommandContext): Promise<number> {
+  let exitCode = 0;
+  const program = new Command("blockhaul")
+    .description("Moves block volumes between files, block devices and Ceph RBD.")
+    .version(`blockhaul ${packageVersion()}`, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand(false)
+    .addHelpText("after", AFTER_HELP);
+  configure(program, context);
+  for (const spec of COMMANDS) {
+    program.addCommand(
+      toCommander(spec, context, async (run) => {
+        exitCode = await run();
+      }),
+    );
+  }
+  await program.parseAsync([...args], { from: "user" });
+  return exitCode;
+}
+
+function toCommander(
+  spec: CommandSpec,
+  context: CommandContext,
+  perform: (run: () => Promise<number>) => Promise<void>,
+): Command {
+  const command = new Command(spec.name)
+    .summary(spec.summary)
+    .description(capitalize(spec.description ?? `${spec.summary}.`))
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", examplesHelp(spec));
+  configure(command, context);
+  for (const { name, help } of spec.arguments) command.argument(`<${name}>`, help);
+  for (const option of spec.options) command.addOption(toCommanderOption(option));
+  return command.action((...parameters: unknown[]) =>
+    perform(async () => {
+      const args = parameters.slice(0, spec.arguments.length) as string[];
+      const values = readOptions(spec.options, givenFlags(command, spec), context.environment);
+      const run = await spec.load();
+      return run(args, values, context);
+    }),
+  );
+}
+
+/** Every command by itself: commander does not hand these on to those that were built elsewhere. */
+function configure(command: Command, { stdout, stderr }: CommandContext): void {
+  command
+    .exitOverride()
+    .showHelpAfterError(`hint: \`${commandLine(command)} --help\` shows what it takes`)
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, "blockhaul: ")),
+    });
+}
+
+function commandLine(command: Command): string {
+  return command.name() === "blockhaul" ? "blockhaul" : `blockhaul ${command.name()}`;
+}
+
+function toCommanderOption(spec: OptionSpec): Option {
+  const placeholder = placeholderOf(spec);
+  const long = `--${spec.name}${placeholder === undefined ? "" : ` <${placeholder}>`}`;
+  const variable = spec.environment === undefined ? "" : ` [${spec.environment}]`;
+  const option = new Option(
+    spec.short === undefined ? long : `-${spec.short}, ${long}`,
+    `${spec.help}${variable}`,
+  );
+  return spec.heading === undefined ? option : option.helpGroup(`${spec.heading}:`);
+}
+
+function givenFlags(command: Command, spec: CommandSpec): Map<string, string | boolean> {
+  const flags = new Map<string, string | boolean>();
+  for (const { name } of spec.options) {
+    // Commander keeps --no-x as x = false.
+    const negated = name.startsWith("no-");
+    const key = camelCase(negated ? name.slice(3) : name);
+    if (command.getOptionValueSource(key) !== "cli") continue;
+    const value: unknown = command.getOptionValue(key);
+    flags.set(name, negated ? value === false : (value as string | boolean));
+  }
+  return flags;
+}
+
+function examplesHelp({ examples }: CommandSpec): string {
+  const lines = examples.map(([line, purpose]) => `  ${line}\n      ${purpose}`);
+  return `\nExamples:\n${lines.join("\n")}`;
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
