@@ -9,16 +9,17 @@ import { root, run, say, tryRun } from "./run.mjs";
  * Configures a CMake build of its own under out/, without building anything.
  *
  * @param {string} variant names the folder
- * @param {{ sanitize?: string, addon?: boolean }} [options]
+ * @param {"addon" | "tests"} part what is to be built on top of the engine
+ * @param {string} [sanitize]
  * @returns {Promise<string>} the folder, from the root
  */
-export async function configure(variant, { sanitize = "", addon = false } = {}) {
+export async function configure(variant, part, sanitize = "") {
   const folder = `out/${variant}`;
   const settings = [
     "CMAKE_BUILD_TYPE=RelWithDebInfo",
     `CMAKE_COMPILE_WARNING_AS_ERROR=${process.env.CI ? "ON" : "OFF"}`,
-    "BLOCKHAUL_TESTS=ON",
-    `BLOCKHAUL_ADDON=${addon ? "ON" : "OFF"}`,
+    `BLOCKHAUL_ADDON=${part === "addon" ? "ON" : "OFF"}`,
+    `BLOCKHAUL_TESTS=${part === "tests" ? "ON" : "OFF"}`,
     `BLOCKHAUL_SANITIZE=${sanitize}`,
   ];
   const defines = settings.map((setting) => `-D${setting}`);
@@ -35,7 +36,7 @@ export async function configure(variant, { sanitize = "", addon = false } = {}) 
  */
 export async function runNativeTests(variant, { sanitize = "", env = {}, filter } = {}) {
   say(`Building the native tests (${variant})`);
-  const folder = await configure(variant, { sanitize });
+  const folder = await configure(variant, "tests", sanitize);
   await run("cmake", ["--build", folder, "--target", "blockhaul_tests"], {
     env: { NINJA_STATUS: "" },
   });
