@@ -80,7 +80,7 @@ void PosixVolume::advance(Request& request) {
   file.offset = request.offset + request.progress;
   const bool aligned = file.offset % offset_alignment_ == 0 && left >= offset_alignment_ &&
                        reinterpret_cast<std::uintptr_t>(file.data) % memory_alignment_ == 0;
-  if (direct_ && aligned) {
+  if (aligned && direct_ && !direct_refused_.load(std::memory_order_relaxed)) {
     file.descriptor = direct_.get();
     file.length = left - left % offset_alignment_;
   } else {
@@ -93,6 +93,11 @@ void PosixVolume::advance(Request& request) {
 void PosixVolume::transferred(Request& request, std::int64_t result) {
   if (result < 0) {
     if (try_again(result) && request.step++ < kIdleRetries) return advance(request);
+    // Some file systems take O_DIRECT at the open and refuse it here.
+    if (result == -EINVAL && request.file.descriptor == direct_.get()) {
+      direct_refused_.store(true, std::memory_order_relaxed);
+      return advance(request);
+    }
     return finish(request, static_cast<int>(-result));
   }
   // Nothing at all, inside the volume: it became shorter under us.

@@ -61,6 +61,7 @@ class PosixVolume final : public Volume {
   std::uint32_t offset_alignment_ = 1;
   UniqueDescriptor direct_;
   UniqueDescriptor buffered_;
+  std::atomic<bool> direct_refused_{false};
   std::atomic<unsigned> zero_step_{0};  ///< the first step of the ladder that was not refused
 };
 

@@ -1,5 +1,3 @@
-import { constants } from "node:os";
-
 type StopSignal = "SIGINT" | "SIGTERM";
 
 const SIGNALS: readonly StopSignal[] = ["SIGINT", "SIGTERM"];
@@ -17,7 +15,12 @@ export class StopSignals {
   constructor(onFirst: () => void = () => {}) {
     for (const signal of SIGNALS) {
       const listener = () => {
-        if (this.#received !== undefined) process.exit(128 + constants.signals[signal]);
+        if (this.#received !== undefined) {
+          // An exit would wait for requests in flight, and a cluster may never answer them.
+          this.release();
+          process.kill(process.pid, signal);
+          return;
+        }
         this.#received = signal;
         onFirst();
         this.#controller.abort(new Error(`stopped by ${signal}`));
