@@ -4,8 +4,9 @@
 
 import { spawn } from "node:child_process";
 import { randomFillSync } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { appendFile } from "node:fs/promises";
+import { constants, tmpdir } from "node:os";
 import path from "node:path";
 
 import { startCeph } from "../test/support/ceph.mjs";
@@ -13,22 +14,28 @@ import { prepare } from "./lib/prepare.mjs";
 import { main, root, Stop, say, tryRun } from "./lib/run.mjs";
 
 const diskMiB = 256;
+const generatedMiB = 128;
+
+const slowly = ["--bwlimit", "100MiB"];
+
 const mib = 1024 * 1024;
 const command = path.join(root, "dist", "cli", "main.js");
 
 /** What is to be undone, last first. */
 const cleanups = /** @type {(() => Promise<unknown> | void)[]} */ ([]);
 
-/** Set by Ctrl-C, which the terminal sends to the running command too, and by SIGTERM, which we pass on. */
+/** Set by Ctrl-C, which the terminal sends to the running command too, and by what we pass on to it. */
 let interrupted = 0;
 const terminate = new AbortController();
 process.on("SIGINT", () => {
   interrupted = 130;
 });
-process.on("SIGTERM", () => {
-  interrupted = 143;
-  terminate.abort();
-});
+for (const signal of /** @type {const} */ (["SIGTERM", "SIGHUP"])) {
+  process.on(signal, () => {
+    interrupted = 128 + constants.signals[signal];
+    terminate.abort();
+  });
+}
 
 await main(async () => {
   const options = new Set(process.argv.slice(2));
@@ -60,8 +67,9 @@ async function demonstrate(folder, withCeph) {
   await makeDisk(source);
 
   const middle = withCeph ? await makeRbdTarget(folder) : await makeBlockTarget(folder);
-  const first = await blockhaul("copy", source, middle.ref, ...middle.options);
-  const second = await blockhaul("copy", middle.ref, copy);
+  say("--bwlimit slows the copies down, so that their progress bar is seen.");
+  const first = await blockhaul("copy", ...slowly, ...middle.options, source, middle.ref);
+  const second = await blockhaul("copy", ...slowly, middle.ref, copy);
   const third = await digestOf(copy);
 
   say("\nDo they agree? cmp and e2fsck know nothing of blockhaul.\n");
@@ -89,7 +97,7 @@ async function demonstrate(folder, withCeph) {
 }
 
 /**
- * An ext4 image with real files in it: this checkout's own compiler and sources.
+ * An ext4 image with real files in it: this checkout's sources and the TypeScript compiler, and random ones.
  *
  * @param {string} image
  */
@@ -100,6 +108,9 @@ async function makeDisk(image) {
     path.join(root, name),
   );
   await step("cp", ["-r", "--", ...content, tree]);
+  for (let file = 0; file < 8; file++) {
+    await writeRandom(path.join(tree, `random-${file}`), generatedMiB / 8);
+  }
   await step("mke2fs", ["-q", "-F", "-t", "ext4", "-L", "demo", "-d", tree, image, `${diskMiB}M`]);
   rmSync(tree, { recursive: true });
 }
@@ -112,8 +123,7 @@ async function makeDisk(image) {
  */
 async function makeBlockTarget(folder) {
   const file = path.join(folder, "target.img");
-  const junk = randomFillSync(Buffer.alloc(mib));
-  for (let written = 0; written < diskMiB; written++) writeFileSync(file, junk, { flag: "a" });
+  await writeRandom(file, diskMiB);
   const { status, output } = await tryRun("losetup", ["--find", "--show", file], { capture: true });
   if (status === 0) {
     const device = output.trim();
@@ -127,8 +137,18 @@ async function makeBlockTarget(folder) {
 }
 
 /**
- * @param {string} folder
+ * @param {string} file
+ * @param {number} sizeMiB
  */
+async function writeRandom(file, sizeMiB) {
+  const bytes = Buffer.alloc(mib);
+  for (let written = 0; written < sizeMiB; written++) {
+    await appendFile(file, randomFillSync(bytes));
+    stopIfInterrupted();
+  }
+}
+
+/** @param {string} folder */
 async function makeRbdTarget(folder) {
   say("A throw-away Ceph cluster on loopback (about 8 s) …");
   const cluster = await startCeph({ dir: path.join(folder, "ceph") });
@@ -145,6 +165,7 @@ async function makeRbdTarget(folder) {
  * @returns {Promise<string>} the digest in its summary; empty where there is none
  */
 async function blockhaul(...args) {
+  stopIfInterrupted();
   say(`\n$ blockhaul ${args.join(" ")}`);
   let output = "";
   const status = await new Promise((resolve) => {
