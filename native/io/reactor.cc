@@ -1,6 +1,7 @@
 #include "io/reactor.h"
 
 #include <cstdlib>
+#include <thread>
 
 #include "io/thread_reactor.h"
 #include "io/uring_reactor.h"
@@ -29,6 +30,8 @@ Reactor::~Reactor() {
 }
 
 void Reactor::post(Task& task) {
+  // The task may run, and end all that keeps this reactor, while wake() is still to come.
+  callers_.fetch_add(1, std::memory_order_relaxed);
   Task* head = posted_.load(std::memory_order_relaxed);
   do {
     task.next = head;
@@ -36,16 +39,21 @@ void Reactor::post(Task& task) {
                                           std::memory_order_relaxed));
   // Who finds the queue empty wakes the reactor; all others know that somebody did.
   if (head == nullptr) wake();
+  callers_.fetch_sub(1, std::memory_order_release);
 }
 
 void Reactor::stop() {
+  callers_.fetch_add(1, std::memory_order_relaxed);
   stopping_.store(true, std::memory_order_release);
   wake();
+  callers_.fetch_sub(1, std::memory_order_release);
 }
 
 void Reactor::run() {
   enter();
   for (;;) {
+    // Looked at before the queue is: what was queued before the stop is in there.
+    const bool stopping = stopping_.load(std::memory_order_acquire);
     const bool ran = run_tasks();
     run_timers();
     if (ran) {
@@ -54,10 +62,12 @@ void Reactor::run() {
       wait(&at_once);
       continue;
     }
-    if (stopping_.load(std::memory_order_acquire)) break;
-    wait(timers_.empty() ? nullptr : &timers_.begin()->first);
+    if (stopping) break;
+    const std::optional<Clock::time_point> deadline = next_deadline();
+    wait(deadline ? &*deadline : nullptr);
   }
   stopping_.store(false, std::memory_order_relaxed);
+  while (callers_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
 }
 
 bool Reactor::run_tasks() {
@@ -85,6 +95,11 @@ void Reactor::run_timers() {
     timer->stop();
     timer->on_expired_(timer->context_);
   }
+}
+
+std::optional<Clock::time_point> Reactor::next_deadline() const {
+  if (timers_.empty()) return std::nullopt;
+  return timers_.begin()->first;
 }
 
 Result<std::unique_ptr<Reactor>> make_reactor(ReactorKind kind, unsigned operations) {

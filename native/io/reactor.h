@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -80,7 +81,8 @@ class Reactor {
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
 
-  /// Runs until stop(), on the calling thread, which from then on is the reactor's.
+  /// Runs until stop(), on the calling thread, which from then on is the reactor's. When it comes
+  /// back, nobody whose task ran is still inside post(): the reactor may be destroyed.
   void run();
   /// Any thread. What is queued before it still runs.
   void stop();
@@ -104,13 +106,21 @@ class Reactor {
   /// Called at the beginning of run(), on its thread.
   virtual void enter() {}
 
+  // What run() is made of; a simulation calls them one by one instead.
+
+  /// Runs the tasks that are queued by now; false where none was.
+  bool run_tasks();
+  /// Calls the timers that are due.
+  void run_timers();
+  /// When the next timer is due; nothing while none runs.
+  [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
+
  private:
   friend class Timer;
-  bool run_tasks();
-  void run_timers();
 
   std::atomic<Task*> posted_{nullptr};  ///< newest first
   std::atomic<bool> stopping_{false};
+  std::atomic<unsigned> callers_{0};  ///< threads inside post() or stop()
   std::multimap<Clock::time_point, Timer*> timers_;
 };
 

@@ -42,6 +42,9 @@ Result<std::unique_ptr<Reactor>> UringReactor::create(unsigned operations) {
   }
   if (result < 0) return Error::from_errno(-result, Operation::open, "io_uring");
   reactor->ring_made_ = true;
+  // Before 5.11, liburing waits with a time limit by way of a timeout of its own in the ring.
+  if ((reactor->ring_.features & IORING_FEAT_EXT_ARG) == 0)
+    return Error::from_errno(ENOSYS, Operation::open, "io_uring of this kernel");
   reactor->disabled_ = true;
   reactor->wake_descriptor_ = ::eventfd(0, EFD_CLOEXEC);
   if (reactor->wake_descriptor_ < 0) return Error::from_errno(errno, Operation::open, "eventfd");
@@ -132,12 +135,13 @@ void UringReactor::prepare(FileOperation& operation) {
 
 void UringReactor::wait(const Clock::time_point* deadline) {
   int result = 0;
+  const Clock::time_point moment = now();
   if (deadline == nullptr) {
     result = io_uring_submit_and_wait(&ring_, 1);
-  } else if (*deadline <= now()) {
+  } else if (*deadline <= moment) {
     result = io_uring_submit_and_get_events(&ring_);
   } else {
-    const auto left = *deadline - now();
+    const auto left = *deadline - moment;
     __kernel_timespec limit{};
     limit.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(left).count();
     limit.tv_nsec =
