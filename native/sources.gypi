@@ -44,6 +44,20 @@
       "native/addon/volume_handle.cc"
     ],
     "test_sources": [
+      "native/volume/fault_volume.cc",
+      "native/volume/memory_volume.cc",
+      "test/native/core/buffer_pool_test.cc",
+      "test/native/core/digest_test.cc",
+      "test/native/core/extent_test.cc",
+      "test/native/core/zero_test.cc",
+      "test/native/io/file_operation_test.cc",
+      "test/native/io/reactor_choice_test.cc",
+      "test/native/io/reactor_test.cc",
+      "test/native/io/timer_test.cc",
+      "test/native/support/content.cc",
+      "test/native/support/simulated_copy.cc",
+      "test/native/support/simulation.cc",
+      "test/native/support/temporary.cc"
     ],
     "include_folders": ["native"],
     "engine_defines": ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64"],

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "copy/copy_job.h"
+#include "support/simulation.h"
+#include "volume/memory_volume.h"
+
+namespace blockhaul::test {
+
+/// What came of a copy.
+struct CopyRun {
+  bool ended = false;  ///< false: it hangs; nothing else here counts then
+  CopyOutcome outcome{};
+  CopyState state = CopyState::copying;
+  std::uint64_t read = 0;
+  std::uint64_t written = 0;
+  std::uint64_t zeroed = 0;
+  std::uint64_t skipped = 0;
+  Clock::duration took{};
+  /// What no copy may do: counters that fall or exceed the size, an outcome that comes twice or
+  /// while something is in flight, work after the outcome.
+  std::vector<std::string> faults{};
+
+  [[nodiscard]] std::uint64_t done() const { return written + zeroed + skipped; }
+};
+
+/// A CopyJob on reactors of a simulation, as many as its options say; the map is asked inline.
+class SimulatedCopy {
+ public:
+  SimulatedCopy(Simulation& world, Volume& source, Volume& target, const CopyOptions& options);
+
+  [[nodiscard]] CopyJob& job() { return job_; }
+  /// Looks, when the outcome comes, whether a volume still has requests.
+  void watch(const MemoryVolume& volume) { watched_.push_back(&volume); }
+
+  /// Starts it and steps until its end, and on until the world is at rest.
+  CopyRun run();
+  /// The same in three parts.
+  void start();
+  bool run_until(const std::function<bool()>& done);
+  CopyRun finish();
+
+ private:
+  void note_outcome(CopyOutcome outcome);
+  void look_at_counters();
+
+  Simulation& world_;
+  std::vector<Reactor*> reactors_;
+  const std::uint64_t size_;
+  std::vector<const MemoryVolume*> watched_;
+  CopyRun run_;
+  Clock::time_point began_;
+  std::uint64_t requests_at_outcome_ = 0;
+  CopyJob job_;
+};
+
+/// Starts a copy and runs it to its end.
+CopyRun run_copy(Simulation& world, Volume& source, Volume& target, const CopyOptions& options);
+
+}  // namespace blockhaul::test

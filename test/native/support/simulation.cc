@@ -1,0 +1,68 @@
+#include "support/simulation.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+namespace blockhaul::test {
+
+SimReactor& Simulation::add_reactor() {
+  reactors_.push_back(std::make_unique<SimReactor>(*this));
+  return *reactors_.back();
+}
+
+bool Simulation::step() {
+  ready_.clear();
+  std::optional<Clock::time_point> next;
+  for (const auto& reactor : reactors_) {
+    if (reactor->ready()) ready_.push_back(reactor.get());
+    const auto deadline = reactor->next_deadline();
+    if (deadline) next = next ? std::min(*next, *deadline) : *deadline;
+  }
+  if (ready_.empty() && !next) return false;
+  ++steps_;
+  if (ready_.empty()) {
+    now_ = *next;
+  } else {
+    ready_[pick(ready_.size())]->run_what_is_due();
+  }
+  return true;
+}
+
+bool Simulation::run_until(const std::function<bool()>& done) {
+  for (std::uint64_t i = 0; i < kMostSteps; ++i) {
+    if (done()) return true;
+    if (!step()) return false;
+  }
+  return false;
+}
+
+bool Simulation::run_to_rest() {
+  return !run_until([] { return false; }) && !step();
+}
+
+void SimReactor::submit(FileOperation& operation) {
+  refused_.push_back(&operation);
+  wake();
+}
+
+void SimReactor::wait(const Clock::time_point*) {
+  std::fprintf(stderr, "a simulated reactor is stepped by its simulation, never run\n");
+  std::abort();
+}
+
+bool SimReactor::ready() const {
+  const auto deadline = next_deadline();
+  return woken_ || (deadline && *deadline <= now());
+}
+
+void SimReactor::run_what_is_due() {
+  woken_ = false;
+  run_tasks();
+  run_timers();
+  for (FileOperation* operation : std::exchange(refused_, {}))
+    operation->on_done(*operation, -ENOSYS);
+}
+
+}  // namespace blockhaul::test
