@@ -1,11 +1,8 @@
-import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { npm, root, run, Stop, say } from "./run.mjs";
 import { filesUnder, Stamp } from "./stale.mjs";
-
-const require = createRequire(import.meta.url);
 
 export const nativeStamp = new Stamp("native", {
   inputs: ["native", "CMakeLists.txt", "package-lock.json"],
@@ -27,35 +24,32 @@ export const typeScriptStamp = new Stamp("ts", {
 /** The addon for this machine, with cmake-js: build/Release/blockhaul.node. */
 export async function buildNative() {
   say("Building the native addon (cmake-js)");
-  await installBuildTools();
-  const cmakeJs = path.join(
-    path.dirname(require.resolve("cmake-js/package.json")),
-    "bin",
-    "cmake-js",
-  );
+  const tools = await buildTools();
+  const cmakeJs = path.join(tools, "cmake-js", "bin", "cmake-js");
   await nativeStamp.renew(() =>
-    run(process.execPath, [cmakeJs, "build", "--log-level", "warn"]).then(() => {}),
+    // CMakeLists.txt asks node where the headers are.
+    run(process.execPath, [cmakeJs, "build", "--log-level", "warn"], { env: { NODE_PATH: tools } }),
   );
 }
 
 /**
  * In an installed package there are no development dependencies: fetches the few that the addon's build needs,
- * in the versions that package.json names.
+ * in the versions that package.json names, into a folder of their own.
+ *
+ * @returns {Promise<string>} the node_modules that holds them
  */
-async function installBuildTools() {
-  const tools = ["cmake-js", "node-addon-api", "node-api-headers"];
-  const missing = tools.some((tool) => !isInstalled(tool));
-  if (!missing) return;
-  const { devDependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
-  const versioned = tools.map((tool) => `${tool}@${devDependencies[tool]}`);
-  await npm("install", "--no-save", "--no-package-lock", "--omit=dev", ...versioned);
-}
+async function buildTools() {
+  const names = ["cmake-js", "node-addon-api", "node-api-headers"];
+  const own = path.join(root, "node_modules");
+  if (names.every((name) => existsSync(path.join(own, name)))) return own;
 
-/** @param {string} name */
-function isInstalled(name) {
-  return (
-    require.resolve.paths(name)?.some((folder) => existsSync(path.join(folder, name))) ?? false
-  );
+  const folder = path.join(root, "out", "build-tools");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, "package.json"), '{ "private": true }\n');
+  const { devDependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+  const versioned = names.map((name) => `${name}@${devDependencies[name]}`);
+  await npm("install", "--prefix", folder, ...versioned);
+  return path.join(folder, "node_modules");
 }
 
 /** The package (dist/) and its published driver suite (dist/driver-suite/). */

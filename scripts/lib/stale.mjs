@@ -28,7 +28,7 @@ export class Stamp {
   /**
    * Builds, and remembers what was built from. What changes meanwhile counts as not built.
    *
-   * @param {() => Promise<void>} build
+   * @param {() => Promise<unknown>} build
    */
   async renew(build) {
     const digest = this.#digest();
