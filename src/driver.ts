@@ -58,6 +58,8 @@ export type TransferResult<Key extends string> = number | { readonly [K in Key]:
  * is a BlockhaulError, is what the caller sees.
  */
 export interface JsVolume {
+  /** Only a native volume has it: it tells the two kinds apart. */
+  readonly info?: undefined;
   /** Bytes; does not change while the volume is open. */
   readonly size: number;
   /** Bytes: the smallest unit that the medium writes; 1 unless told. */

@@ -5,7 +5,7 @@
  */
 const SECRETS: readonly RegExp[] = [
   // key=…; `keyring=` and `keyfile=` name files and stay.
-  /((?:^|[^a-z])(?:key|secret|passwd|password|passphrase|token)\s*=\s*["']?)[^\s"',;]+/gi,
+  /((?:^|[^a-z])(?:key|secret|passwd|password|passphrase|token)\s*=\s*)(?:"[^"]*"|'[^']*'|[^\s"',;]+)/gi,
   // "key": "…"
   /(["'](?:\w*_)?(?:key|secret|passwd|password|passphrase|token)["']\s*:\s*["'])[^"']+/gi,
   // --key …

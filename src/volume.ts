@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 
-import type { Extent, OpenedVolume, VolumeDriver } from "./driver.js";
+import type { DriverOpenOptions, Extent, OpenedVolume, VolumeDriver } from "./driver.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
 import type { NativeVolume, NativeVolumeInfo } from "./native.js";
 import { resolveRef } from "./registry.js";
@@ -49,9 +49,9 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
     });
   }
   const { signal } = options;
-  throwIfAborted(signal, ref);
   const { driver, location } = await resolveRef(ref);
   const driverOptions = checkOpenOptions(driver, ref, options);
+  throwIfAborted(signal, ref);
   let opened: OpenedVolume;
   try {
     opened = await untilAborted(driver.openVolume(location, driverOptions), signal, ref, (late) =>
@@ -61,7 +61,7 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
     throw toBlockhaulError(error, { volume: ref, operation: "open" });
   }
   try {
-    return Volume.adopt(driver, ref, opened);
+    return Volume.adopt(driver, driverOptions, opened);
   } catch (error) {
     await closeOpened(driver, opened).catch(() => {});
     throw error;
@@ -87,27 +87,25 @@ export class Volume {
   #dirty = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(
-    driver: string,
-    ref: string,
-    native: NativeVolume,
-    release: () => Promise<void>,
-  ) {
-    this.ref = ref;
-    this.info = Object.freeze({ ...native.info, driver, ref });
+  private constructor(info: VolumeInfo, native: NativeVolume, release: () => Promise<void>) {
+    this.ref = info.ref;
+    this.info = Object.freeze(info);
     this.#native = native;
     this.#release = release;
   }
 
   /** @internal */
-  static adopt(driver: VolumeDriver, ref: string, opened: OpenedVolume): Volume {
+  static adopt(driver: VolumeDriver, options: DriverOpenOptions, opened: OpenedVolume): Volume {
     const { volume } = opened;
-    if ("info" in volume) {
-      return new Volume(driver.name, ref, volume, () => closeOpened(driver, opened));
-    }
-    const adapted = adaptJsVolume(volume, driver.name, ref);
-    return new Volume(driver.name, ref, adapted, async () => {
-      await adapted.close().finally(() => closeOpened(driver, opened));
+    const { mode, ref } = options;
+    const isNative = volume.info !== undefined;
+    const native = isNative ? volume : adaptJsVolume(volume, driver.name, ref);
+    // A medium that could be written to is not, unless that was asked for.
+    const readOnly = native.info.readOnly || mode === "read";
+    const info = { ...native.info, readOnly, driver: driver.name, ref };
+    return new Volume(info, native, async () => {
+      if (!isNative) await native.close().finally(() => closeOpened(driver, opened));
+      else await closeOpened(driver, opened);
     });
   }
 

@@ -26,11 +26,12 @@ export async function kindOfPath(path: string): Promise<"file" | "block"> {
  * @throws BlockhaulError ERR_INVALID_REF
  */
 export function parsePathRef(scheme: "file" | "block", ref: string): PathLocation {
-  const path = ref.slice(scheme.length + 1);
-  if (!ref.startsWith(`${scheme}:`) || path === "" || path.includes("\0")) {
-    throw new BlockhaulError("ERR_INVALID_REF", { volume: ref, message: "names no path" });
-  }
-  return { path: path.startsWith("//") ? pathOfUrl(ref, path) : path };
+  const rest = ref.slice(scheme.length + 1);
+  if (!ref.startsWith(`${scheme}:`) || rest === "") throw invalid(ref, "names no path");
+  const path = rest.startsWith("//") ? pathOfUrl(ref, rest) : rest;
+  // The system would take the part before it for the whole.
+  if (path.includes("\0")) throw invalid(ref, "has a NUL character in its path");
+  return { path };
 }
 
 /** The ref of a path, read the same again whatever the path looks like. */
@@ -42,10 +43,10 @@ function pathOfUrl(ref: string, rest: string): string {
   try {
     return fileURLToPath(`file:${rest}`).replace(/^\/+/, "/");
   } catch (cause) {
-    throw new BlockhaulError("ERR_INVALID_REF", {
-      volume: ref,
-      message: "is not a URL of a local path: it needs three slashes, and no %2F",
-      cause,
-    });
+    throw invalid(ref, "is no URL of a local path: it needs three slashes, and no %2F", cause);
   }
+}
+
+function invalid(ref: string, message: string, cause?: unknown): BlockhaulError {
+  return new BlockhaulError("ERR_INVALID_REF", { volume: ref, message, cause });
 }
