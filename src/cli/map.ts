@@ -12,13 +12,14 @@ export const runMap: CommandRun<typeof mapOptions> = async ([ref = ""], options,
     const width = Math.max("offset".length, String(volume.size).length);
     const line = (offset: string, length: string, kind: string) =>
       stdout.line(`${offset.padStart(width)}  ${length.padStart(width)}  ${kind}`);
-    if (!options.json && !options.summary) line("offset", "length", "kind");
+    const isTable = !options.json && !options.summary;
     for await (const extent of volume.extents({ offset: options.offset, length: options.length })) {
       if (stdout.closed) return 0;
+      // Not before the first extent: a bad range has no table.
+      if (isTable && usage.extents === 0) line("offset", "length", "kind");
       addExtent(usage, extent);
-      if (options.summary) continue;
-      if (options.json) stdout.json({ type: "extent", ...extent });
-      else line(String(extent.offset), String(extent.length), extent.kind);
+      if (isTable) line(String(extent.offset), String(extent.length), extent.kind);
+      else if (options.json && !options.summary) stdout.json({ type: "extent", ...extent });
       await stdout.drained();
     }
     if (options.summary) {
