@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-import { npm, root, run, Stop, say } from "./run.mjs";
+import { compile, npm, root, run, Stop, say } from "./run.mjs";
 import { filesUnder, Stamp } from "./stale.mjs";
 
 export const nativeStamp = new Stamp("native", {
@@ -28,7 +28,7 @@ export async function buildNative() {
   const cmakeJs = path.join(tools, "cmake-js", "bin", "cmake-js");
   await nativeStamp.renew(() =>
     // CMakeLists.txt asks node where the headers are.
-    run(process.execPath, [cmakeJs, "build", "--log-level", "warn"], { env: { NODE_PATH: tools } }),
+    compile(process.execPath, [cmakeJs, "build", "--log-level", "warn"], { NODE_PATH: tools }),
   );
 }
 

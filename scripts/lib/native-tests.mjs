@@ -1,7 +1,7 @@
 import path from "node:path";
 
 import { countGoogleTest, record, reportFile } from "./results.mjs";
-import { root, run, say, tryRun } from "./run.mjs";
+import { compile, root, run, say, tryRun } from "./run.mjs";
 
 /** @typedef {import("./results.mjs").Counts} Counts */
 
@@ -37,9 +37,7 @@ export async function configure(variant, part, sanitize = "") {
 export async function runNativeTests(variant, { sanitize = "", env = {}, filter } = {}) {
   say(`Building the native tests (${variant})`);
   const folder = await configure(variant, "tests", sanitize);
-  await run("cmake", ["--build", folder, "--target", "blockhaul_tests"], {
-    env: { NINJA_STATUS: "" },
-  });
+  await compile("cmake", ["--build", folder, "--target", "blockhaul_tests"]);
   const all = [];
   for (const io of ["uring", "threads"]) {
     const name = `${variant}-${io}`;

@@ -92,7 +92,7 @@ export function tryRun(command, args, { cwd = root, env = {}, capture = false, s
 export async function run(command, args, options = {}) {
   const { status, output } = await tryRun(command, args, options);
   if (status !== 0) {
-    const tail = output.trimEnd().split("\n").slice(-40).join("\n");
+    const tail = output.trimEnd().split("\n").slice(-80).join("\n");
     const line = [command, ...args].join(" ");
     throw new Stop(
       `${tail ? `${tail}\n` : ""}failed (${status}): ${line}`,
@@ -100,6 +100,22 @@ export async function run(command, args, options = {}) {
     );
   }
   return output;
+}
+
+/**
+ * Runs a compiler or what drives one. On a terminal its progress is shown; elsewhere only what it warns of.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {Record<string, string>} [env]
+ */
+export async function compile(command, args, env = {}) {
+  if (process.stdout.isTTY) {
+    await run(command, args, { env });
+    return;
+  }
+  const output = await run(command, args, { env, capture: true });
+  if (/\bwarning\b/i.test(output)) say(output);
 }
 
 /**
