@@ -31,8 +31,9 @@ export const packageGroups = {
   ],
   test: [
     ["libgtest-dev", "the native tests"],
+    ["python3-rbd", "reads and writes RBD images independently of the engine"],
     ["python3-xxhash", "computes digests independently of the engine"],
-    ["strace", "refuses system calls, to see how the engine falls back"],
+    ["bsdutils", "script: runs the command on a terminal"],
   ],
   lint: [
     ["clang-format", "the C++ style"],

@@ -1,0 +1,32 @@
+import { mkdtempSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import path from "node:path";
+
+import { startCeph } from "../../test/support/ceph.mjs";
+import { say } from "./run.mjs";
+
+/**
+ * Runs tests with a throw-away Ceph, which they find in BLOCKHAUL_TEST_CEPH_CONF. Where that names one already,
+ * it is that one.
+ *
+ * @template T
+ * @param {() => Promise<T>} body
+ * @returns {Promise<T>}
+ */
+export async function withCeph(body) {
+  if (process.env.BLOCKHAUL_TEST_CEPH_CONF) return body();
+  say("Starting a throw-away Ceph");
+  const cluster = await startCeph({ dir: mkdtempSync(path.join(tmpdir(), "blockhaul-ceph-")) });
+  process.env.BLOCKHAUL_TEST_CEPH_CONF = cluster.conf;
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+    process.once(signal, async () => {
+      await cluster.stop();
+      process.exit(128 + constants.signals[signal]);
+    });
+  }
+  try {
+    return await body();
+  } finally {
+    await cluster.stop();
+  }
+}
