@@ -1,0 +1,51 @@
+import { execFile } from "node:child_process";
+import { truncateSync, writeFileSync } from "node:fs";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+
+export interface LoopOptions {
+  /** Bytes of a sector: 512 unless told. */
+  readonly sectorSize?: 512 | 4096;
+  readonly readOnly?: boolean;
+}
+
+export interface LoopDevice {
+  /** "/dev/loop7" */
+  readonly path: string;
+  /** The file that holds its bytes. */
+  readonly backing: string;
+}
+
+/** Loop devices of one test file; all of them are detached at its end. */
+export class LoopDevices implements AsyncDisposable {
+  readonly #attached = new Set<string>();
+
+  /** A device over an existing file. */
+  async attach(backing: string, options: LoopOptions = {}): Promise<LoopDevice> {
+    const flags = [
+      ...(options.sectorSize === undefined ? [] : ["--sector-size", String(options.sectorSize)]),
+      ...(options.readOnly ? ["--read-only"] : []),
+    ];
+    const { stdout } = await execute("losetup", ["--find", "--show", ...flags, backing]);
+    const path = stdout.trim();
+    this.#attached.add(path);
+    return { path, backing };
+  }
+
+  /** A device over a new, sparse file. */
+  attachNew(backing: string, size: number, options: LoopOptions = {}): Promise<LoopDevice> {
+    writeFileSync(backing, "");
+    truncateSync(backing, size);
+    return this.attach(backing, options);
+  }
+
+  async detach({ path }: LoopDevice): Promise<void> {
+    this.#attached.delete(path);
+    await execute("losetup", ["--detach", path]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const path of this.#attached) await this.detach({ path, backing: "" });
+  }
+}
