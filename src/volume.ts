@@ -298,14 +298,13 @@ export class Volume {
     return withJsCause(this.#native, toBlockhaulError(error, { volume: this.ref, operation }));
   }
 
-  async #change(operation: string, action: (native: NativeVolume) => Promise<void>): Promise<void> {
-    this.#dirty = true;
-    try {
-      await this.#use(operation, action);
-    } finally {
-      // A sync that ran meanwhile did not necessarily cover it.
-      this.#dirty = true;
-    }
+  /** A sync that runs meanwhile does not necessarily cover the change: it counts from its end on. */
+  #change(operation: string, action: (native: NativeVolume) => Promise<void>): Promise<void> {
+    return this.#use(operation, (native) =>
+      action(native).finally(() => {
+        this.#dirty = true;
+      }),
+    );
   }
 
   #place(position: number | bigint | null | undefined): number {

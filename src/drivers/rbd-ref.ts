@@ -1,5 +1,5 @@
 /**
- * The grammar of rbd refs, QEMU's: `rbd:[POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT][:KEY=VALUE…]`. A
+ * The grammar of rbd refs, QEMU's: `rbd:[POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT][:OPTION=VALUE…]`. A
  * backslash takes the next character literally, as `mon_host=10.0.0.1\:6789` needs it.
  */
 import { BlockhaulError } from "../errors.js";
@@ -148,6 +148,6 @@ function invalid(ref: string, message: string): BlockhaulError {
   return new BlockhaulError("ERR_INVALID_REF", {
     volume: ref,
     message,
-    hint: "the form is rbd:[POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT][:id=USER][:conf=PATH][:KEY=VALUE]",
+    hint: "the form is rbd:[POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT][:id=USER][:conf=PATH][:OPTION=VALUE]",
   });
 }

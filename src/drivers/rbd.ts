@@ -40,7 +40,7 @@ export const rbdDriver: VolumeDriver<RbdLocation> = {
   name: "rbd",
   schemes: ["rbd"],
   summary: "Ceph RBD images and their snapshots, through librbd",
-  refForms: ["rbd:[POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT][:id=USER][:conf=PATH][:KEY=VALUE...]"],
+  refForms: ["rbd:[POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT][:id=USER][:conf=PATH][:OPTION=VALUE...]"],
   supports: {
     write: true,
     create: "when-asked",

@@ -215,6 +215,28 @@ describe("a volume in JavaScript", () => {
     expect(calls).toEqual(["close"]);
   });
 
+  it("is synced after its last write, and not before", async () => {
+    const calls: string[] = [];
+    let endWrite = () => {};
+    const volume = await open({
+      write: async () => {
+        await new Promise<void>((resolve) => {
+          endWrite = resolve;
+        });
+        calls.push("written");
+      },
+      sync: () => void calls.push("sync"),
+      close: () => void calls.push("close"),
+    });
+    const writing = volume.write(Buffer.alloc(10), { position: 0 });
+    await vi.waitFor(() => volume.sync());
+    expect(calls).toEqual(["sync"]);
+    const closing = volume.close();
+    endWrite();
+    await Promise.all([writing, closing]);
+    expect(calls).toEqual(["sync", "written", "sync", "close"]);
+  });
+
   it("whose last sync fails is closed all the same, and says so", async () => {
     const close = vi.fn();
     const volume = await open({

@@ -1,5 +1,6 @@
 /** The command on a real Ceph cluster: images, snapshots, settings, and what can be wrong with them. */
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
@@ -16,8 +17,7 @@ let count = 0;
 
 beforeAll(async () => {
   pool = await RbdPool.create(inject("cephConf"), "cli");
-  const program = "head -c 3000000 /dev/urandom";
-  writeFileSync(disk, execFileSync("sh", ["-c", program]));
+  writeFileSync(disk, randomBytes(3_000_000));
   truncateSync(disk, 40 * MiB + 512);
 });
 afterAll(async () => {

@@ -159,6 +159,17 @@ describe("the streams of a volume", () => {
     );
   });
 
+  it("take no byte beyond their end, though the volume goes on", async () => {
+    await using volume = await openMemory(1000);
+    const stream = volume.createWriteStream({ start: 100, end: 199 });
+    stream.write(Buffer.alloc(100, 1));
+    stream.end(Buffer.alloc(1, 2));
+    await expect(finished(stream)).rejects.toEqual(code("ERR_OUT_OF_RANGE"));
+    const buffer = Buffer.alloc(101);
+    await volume.read(buffer, { position: 100 });
+    expect(buffer.indexOf(0)).toBe(100);
+  });
+
   it("may be of no byte at all", async () => {
     await using volume = await openMemory(1000);
     for await (const _ of volume.createReadStream({ start: 1000 })) expect.unreachable();
