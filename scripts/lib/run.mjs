@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 /** The repository's (or the installed package's) root, without a slash at its end. */
 export const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
+// mke2fs, e2fsck and losetup are not in an ordinary user's path on Debian.
+process.env.PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
+
 /** Exit code for "something is missing on this host", as the command itself has it. */
 export const exitMissing = 8;
 
