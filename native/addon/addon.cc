@@ -20,6 +20,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("zeroDetection", std::string(is_zero_version()));
   exports.Set("setErrorFactory", Napi::Function::New<set_error_factory>(env));
   exports.Set("openPosix", Napi::Function::New<open_posix>(env));
+  exports.Set("openRbd", Napi::Function::New<open_rbd>(env));
   exports.Set("openSynthetic", Napi::Function::New<open_synthetic>(env));
   exports.Set("openJs", Napi::Function::New<open_js>(env));
   exports.Set("startCopy", Napi::Function::New<CopyHandle::start>(env));

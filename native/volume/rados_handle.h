@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "volume/librbd.h"
+
+namespace blockhaul {
+
+/// How a Ceph cluster is reached, as librados wants it.
+struct CephConnection {
+  std::string cluster = "ceph";
+  std::string name = "client.admin";
+  /// Paths of configuration files, separated by commas, the first that exists counts; none:
+  /// CEPH_CONF, else the default search of librados.
+  std::optional<std::string> conf{};
+  /// Ceph's options, set last: keyring, mon_host, client_mount_timeout, …; values may be secret.
+  std::map<std::string, std::string> overrides{};
+};
+
+/// Owns a rados_t: one client of a cluster, with threads of its own.
+///
+/// While one exists, the process ends without running static destructors: those of librados would
+/// pull its data away from under these threads.
+class RadosHandle {
+ public:
+  /// Reads the configuration (files, then CEPH_ARGS, then overrides) and connects. Blocks until the
+  /// cluster answers or `client_mount_timeout` is over, which is 30 s where nobody set it.
+  static Result<RadosHandle> connect(const Librbd& librbd, const CephConnection& connection);
+
+  ~RadosHandle();
+  RadosHandle(RadosHandle&& other) noexcept
+      : librbd_(std::exchange(other.librbd_, nullptr)),
+        handle_(other.handle_),
+        patience_(other.patience_) {}
+  RadosHandle(const RadosHandle&) = delete;
+  RadosHandle& operator=(const RadosHandle&) = delete;
+  RadosHandle& operator=(RadosHandle&&) = delete;
+
+  [[nodiscard]] const Librbd& librbd() const { return *librbd_; }
+  [[nodiscard]] rados_t get() const { return handle_; }
+  /// How long to wait for the cluster's answer before giving up an open.
+  [[nodiscard]] std::chrono::seconds patience() const { return patience_; }
+
+ private:
+  explicit RadosHandle(const Librbd& librbd);
+
+  const Librbd* librbd_;  ///< null after a move
+  rados_t handle_ = nullptr;
+  std::chrono::seconds patience_{};
+};
+
+}  // namespace blockhaul

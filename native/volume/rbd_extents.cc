@@ -1,0 +1,195 @@
+#include "volume/rbd_extents.h"
+
+#include <algorithm>
+
+namespace blockhaul {
+namespace {
+
+/// Objects that one query looks at finely: some 0.1 s, so that a copy can begin soon.
+constexpr std::uint64_t kFineObjects = 1024;
+/// Units that one coarse query looks at: 256 GiB of 4 MiB objects. Old releases load the whole
+/// object map for each query, so that many short ones would take time quadratic in the image's
+/// size.
+constexpr std::uint64_t kCoarseUnits = 65536;
+/// Units without objects that are not worth a query of their own.
+constexpr std::uint64_t kShortGap = 16;
+/// Extents that one query gathers.
+constexpr std::size_t kMostExtents = 4096;
+
+/// Before 16, each query on a clone walked all of its parent.
+constexpr int kFirstMinorWithRangedParents = 16;
+
+/// Notices that somebody called interrupt().
+struct Interruption {
+  const std::atomic<unsigned>& interrupts;
+  unsigned expected;
+
+  [[nodiscard]] bool came() const { return interrupts.load(std::memory_order_relaxed) != expected; }
+};
+
+/// What a fine query leaves behind. librbd calls back on the thread that asked, period by period,
+/// but within a period in an order of its own. Once refused, it may still bring what is under way.
+struct Listing {
+  Interruption interruption;
+  std::vector<Extent> data{};
+  bool full = false;
+  std::uint64_t refused_at = 0;
+
+  static int add(std::uint64_t offset, std::size_t length, int exists, void* context) noexcept {
+    Listing& listing = *static_cast<Listing*>(context);
+    if (listing.interruption.came()) return -ECANCELED;
+    if (listing.full) return -ENOBUFS;
+    if (exists == 0) return 0;  // discarded, where a parent or a snapshot has data: reads as zero
+    if (listing.data.size() >= kMostExtents) {
+      listing.full = true;
+      listing.refused_at = offset;
+      return -ENOBUFS;
+    }
+    append_extent(listing.data, {offset, length, ExtentKind::data});
+    return 0;
+  }
+};
+
+/// What a coarse query leaves behind.
+struct Marks {
+  Interruption interruption;
+  std::uint64_t begin;
+  std::uint64_t unit;
+  std::vector<bool> exists;
+
+  static int add(std::uint64_t offset, std::size_t length, int exists, void* context) noexcept {
+    Marks& marks = *static_cast<Marks*>(context);
+    if (marks.interruption.came()) return -ECANCELED;
+    if (exists == 0 || length == 0) return 0;
+    if (offset < marks.begin) return -ERANGE;
+    const std::uint64_t first = (offset - marks.begin) / marks.unit;
+    const std::uint64_t last = (offset + length - 1 - marks.begin) / marks.unit;
+    if (last >= marks.exists.size()) return -ERANGE;
+    for (std::uint64_t unit = first; unit <= last; ++unit) marks.exists[unit] = true;
+    return 0;
+  }
+};
+
+Error map_error(int result) { return Error::from_errno(-result, Operation::map); }
+
+}  // namespace
+
+bool RbdExtents::usable() const {
+  return !facts_.has_parent || librbd_.major > 1 || librbd_.minor >= kFirstMinorWithRangedParents;
+}
+
+Result<std::vector<Extent>> RbdExtents::query(std::uint64_t offset, std::uint64_t length) {
+  const unsigned interrupts = interrupts_.load(std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  if (offset != coarse_.next || offset >= coarse_.end) {
+    if (Status refreshed = refresh_coarse(offset, interrupts); !refreshed) return refreshed.error();
+  }
+  const bool any_coarse = !coarse_.exists.empty();
+  const std::uint64_t end = any_coarse ? std::min(offset + length, coarse_.end) : offset + length;
+
+  std::vector<Extent> data;
+  std::uint64_t position = offset;
+  std::uint64_t units_left = std::max<std::uint64_t>(kFineObjects / facts_.stripe_count, 1);
+  while (position < end && units_left > 0 && data.size() < kMostExtents) {
+    if (any_coarse) position = end_of_absent(position);
+    if (position >= end) break;
+    const std::uint64_t begin = position - position % facts_.period();
+    std::uint64_t until =
+        any_coarse ? end_of_present(begin, units_left) : period_after(begin, units_left);
+    auto looked = fine(begin, until, interrupts);
+    if (!looked) return looked.error();
+    data.insert(data.end(), looked.value().data.begin(), looked.value().data.end());
+    units_left -= std::min(units_left, (until - begin + facts_.period() - 1) / facts_.period());
+    position = looked.value().end;
+  }
+  position = std::min(position, end);
+  coarse_.next = position;
+  return cover_range(data, offset, position - offset, ExtentKind::hole);
+}
+
+bool RbdExtents::coarse_is_trusted() const {
+  std::uint64_t features = 0;
+  std::uint64_t flags = 0;
+  std::uint64_t overlap = 0;
+  if (librbd_.rbd_get_features(image_, &features) < 0 ||
+      librbd_.rbd_get_flags(image_, &flags) < 0 || librbd_.rbd_get_overlap(image_, &overlap) < 0) {
+    return false;
+  }
+  constexpr std::uint64_t kNeeded = RBD_FEATURE_OBJECT_MAP | RBD_FEATURE_FAST_DIFF;
+  constexpr std::uint64_t kInvalid = RBD_FLAG_OBJECT_MAP_INVALID | RBD_FLAG_FAST_DIFF_INVALID;
+  return (features & kNeeded) == kNeeded && (flags & kInvalid) == 0 && overlap == 0;
+}
+
+int RbdExtents::iterate(std::uint64_t begin, std::uint64_t end, bool whole_objects,
+                        Callback callback, void* context) const {
+  constexpr std::uint8_t kIncludeParent = 1;
+  return librbd_.rbd_diff_iterate2(image_, nullptr, begin, end - begin, kIncludeParent,
+                                   whole_objects ? 1 : 0, callback, context);
+}
+
+Status RbdExtents::refresh_coarse(std::uint64_t offset, unsigned interrupts) {
+  coarse_ = Coarse{};
+  if (!coarse_is_trusted()) return success();
+  const std::uint64_t begin = offset - offset % facts_.period();
+  const std::uint64_t end = period_after(begin, kCoarseUnits);
+  Marks marks{.interruption = {interrupts_, interrupts},
+              .begin = begin,
+              .unit = facts_.period(),
+              .exists = std::vector<bool>((end - begin + facts_.period() - 1) / facts_.period())};
+  const int result = iterate(begin, end, true, &Marks::add, &marks);
+  if (marks.interruption.came()) return map_error(-ECANCELED);
+  if (result < 0) return map_error(result);
+  coarse_ = Coarse{.begin = begin, .end = end, .next = offset, .exists = std::move(marks.exists)};
+  return success();
+}
+
+Result<RbdExtents::Fine> RbdExtents::fine(std::uint64_t begin, std::uint64_t end,
+                                          unsigned interrupts) const {
+  Listing listing{.interruption = {interrupts_, interrupts}};
+  const int result = iterate(begin, end, false, &Listing::add, &listing);
+  if (listing.interruption.came()) return map_error(-ECANCELED);
+  if (result < 0 && !listing.full) return map_error(result);
+
+  Fine answer{.data = std::move(listing.data), .end = end};
+  if (listing.full) {
+    // Only periods that were listed to their end count.
+    answer.end = listing.refused_at - listing.refused_at % facts_.period();
+    std::erase_if(answer.data, [&](const Extent& extent) { return extent.offset >= answer.end; });
+    if (answer.end <= begin) {
+      answer.end = period_after(begin, 1);
+      answer.data.assign({{begin, answer.end - begin, ExtentKind::data}});
+    }
+  }
+  std::sort(answer.data.begin(), answer.data.end(),
+            [](const Extent& left, const Extent& right) { return left.offset < right.offset; });
+  return answer;
+}
+
+/// `position`, or the beginning of the next unit that has objects.
+std::uint64_t RbdExtents::end_of_absent(std::uint64_t position) const {
+  const std::uint64_t first = (position - coarse_.begin) / facts_.period();
+  std::uint64_t unit = first;
+  while (unit < coarse_.exists.size() && !coarse_.exists[unit]) ++unit;
+  return unit == first ? position : period_after(coarse_.begin, unit);
+}
+
+/// The end of a stretch of units with objects, short gaps included.
+std::uint64_t RbdExtents::end_of_present(std::uint64_t position, std::uint64_t most_units) const {
+  const std::uint64_t first = (position - coarse_.begin) / facts_.period();
+  const std::uint64_t last = std::min<std::uint64_t>(first + most_units, coarse_.exists.size());
+  std::uint64_t end = first + 1;
+  for (std::uint64_t unit = end; unit < last && unit - end < kShortGap; ++unit) {
+    if (coarse_.exists[unit]) end = unit + 1;
+  }
+  return period_after(coarse_.begin, end);
+}
+
+/// The end of the image, or of a number of units from `position` (a multiple of the period).
+std::uint64_t RbdExtents::period_after(std::uint64_t position, std::uint64_t units) const {
+  const std::uint64_t left = facts_.size - position;
+  return units >= left / facts_.period() + 1
+             ? facts_.size
+             : std::min(position + units * facts_.period(), facts_.size);
+}
+
+}  // namespace blockhaul

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "core/extent.h"
+#include "core/result.h"
+#include "volume/rbd_facts.h"
+
+namespace blockhaul {
+
+/// Asks librbd which parts of an image hold data, in two steps where the first is possible:
+///
+///     coarse: which objects exist, for a long stretch at once, out of the object map; no I/O per
+///     object fine:   what of those objects was written; one small request for each
+///
+/// Without a valid object map there is the fine step only. Queries begin at multiples of the
+/// period: elsewhere librbd before 16.2.8 reports offsets that are too high (tracker 53784).
+///
+/// A clone gets no coarse step: before 16.2.8 it leaves the parent out (53787), and before 16.2.15
+/// it aborts the process where an object of the parent was discarded after a snapshot of it
+/// (63654).
+class RbdExtents {
+ public:
+  RbdExtents(const Librbd& librbd, rbd_image_t image, const RbdFacts& facts)
+      : librbd_(librbd), image_(image), facts_(facts) {}
+
+  /// False: this librbd's answers for this image are too dear.
+  [[nodiscard]] bool usable() const;
+
+  /// See Volume::map; the range lies within the image. One query at a time; others wait.
+  Result<std::vector<Extent>> query(std::uint64_t offset, std::uint64_t length);
+
+  /// Makes a query that is under way fail with ECANCELED.
+  void interrupt() { interrupts_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  /// Which units (one period each) from `begin` on have objects. It serves one walk along the
+  /// volume: a query that begins elsewhere than at `next` asks anew, since others may have written
+  /// since.
+  struct Coarse {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    std::uint64_t next = 0;
+    std::vector<bool> exists{};
+  };
+  struct Fine {
+    std::vector<Extent> data{};  ///< ascending
+    std::uint64_t end = 0;       ///< what lies before it was looked at
+  };
+  using Callback = int (*)(std::uint64_t offset, std::size_t length, int exists, void* context);
+
+  [[nodiscard]] bool coarse_is_trusted() const;
+  int iterate(std::uint64_t begin, std::uint64_t end, bool whole_objects, Callback callback,
+              void* context) const;
+  Status refresh_coarse(std::uint64_t offset, unsigned interrupts);
+  Result<Fine> fine(std::uint64_t begin, std::uint64_t end, unsigned interrupts) const;
+  [[nodiscard]] std::uint64_t end_of_absent(std::uint64_t position) const;
+  [[nodiscard]] std::uint64_t end_of_present(std::uint64_t position,
+                                             std::uint64_t most_units) const;
+  [[nodiscard]] std::uint64_t period_after(std::uint64_t position, std::uint64_t units) const;
+
+  const Librbd& librbd_;
+  rbd_image_t image_;
+  const RbdFacts& facts_;
+  std::atomic<unsigned> interrupts_{0};
+  std::mutex mutex_;
+  // Guarded by mutex_:
+  Coarse coarse_;
+};
+
+}  // namespace blockhaul
