@@ -96,6 +96,7 @@ Napi::Value start_request(Napi::Env env, VolumeHandle& handle, const SingleReque
 
   auto* pending = new PendingRequest(env, handle);
   const Napi::Promise promise = pending->open.promise();
+  if (single.operation == Operation::write) volume->note_write();
   handle.begin();
   environment.request_begins();
   pending->name = volume->info().name;

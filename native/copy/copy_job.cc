@@ -17,6 +17,7 @@ CopyJob::CopyJob(Volume& source, Volume& target, const CopyOptions& options,
     : source_(source),
       target_(target),
       options_(options),
+      skips_zeros_(target.zero_state() == ZeroState::proven_zero),
       rate_limit_(options.bandwidth_limit),
       extents_(source, options.size, options.use_extents ? map_mode : ExtentAhead::Mode::whole),
       planner_(extents_, options.size, options.request_size,
@@ -45,6 +46,7 @@ Status CopyJob::start(const std::vector<Reactor*>& reactors,
     made.push_back(std::move(lane.value()));
   }
   on_finished_ = std::move(on_finished);
+  target_.note_write();
   {
     const std::lock_guard lock(mutex_);
     lanes_ = std::move(made);
@@ -66,6 +68,7 @@ void CopyJob::cancel() {
 
 void CopyJob::set_bandwidth_limit(std::uint64_t bytes_per_second) {
   rate_limit_.set(bytes_per_second);
+  wake_lanes();
 }
 
 void CopyJob::stop_with(Error error) {

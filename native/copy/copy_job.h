@@ -75,6 +75,7 @@ class CopyJob {
   Volume& source_;
   Volume& target_;
   const CopyOptions options_;
+  const bool skips_zeros_;  ///< the target was proven to be zero when the copy began
   Progress progress_;
   RateLimit rate_limit_;
   ExtentAhead extents_;

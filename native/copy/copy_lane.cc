@@ -23,11 +23,10 @@ Result<std::unique_ptr<CopyLane>> CopyLane::create(CopyJob& job, Reactor& reacto
 
 CopyLane::CopyLane(CopyJob& job, Reactor& reactor, std::unique_ptr<BufferPool> pool, unsigned slots)
     : job_(job), reactor_(reactor), pool_(std::move(pool)) {
-  const VolumeInfo& target = job_.target_.info();
   inspect_options_.digest = job_.options_.digest;
-  if (target.zero_state == ZeroState::proven_zero) {
+  if (job_.skips_zeros_) {
     inspect_options_.shortest_zero_run = kShortestSkip;
-  } else if (target.zeroes) {
+  } else if (job_.target_.info().zeroes) {
     inspect_options_.shortest_zero_run = kShortestZero;
   }
   for (unsigned i = 0; i < slots; ++i) {
@@ -59,6 +58,7 @@ void CopyLane::fill() {
   bool planned_all = false;
   while (!job_.stopping() && !free_.empty()) {
     if (held_) {
+      if (!held_may_start_ && held_by_limit_ != job_.rate_limit_.changes()) hold(*held_);
       if (!held_may_start_ || !start(*held_)) break;
       held_.reset();
       continue;
@@ -79,7 +79,9 @@ void CopyLane::fill() {
 void CopyLane::hold(const Piece& piece) {
   held_ = piece;
   held_may_start_ = true;
+  pace_.stop();
   if (!piece.is_data) return;
+  held_by_limit_ = job_.rate_limit_.changes();
   const Clock::time_point now = reactor_.now();
   const Clock::time_point begin = job_.rate_limit_.reserve(piece.length, now);
   if (begin <= now) return;
@@ -98,7 +100,7 @@ void CopyLane::hold(const Piece& piece) {
 bool CopyLane::start(const Piece& piece) {
   if (!piece.is_data) {
     job_.note_zeros(piece.offset, piece.length);
-    if (job_.target_.info().zero_state == ZeroState::proven_zero) {
+    if (job_.skips_zeros_) {
       job_.progress_.skipped += piece.length;
       return true;
     }
@@ -158,11 +160,10 @@ void CopyLane::read_done(Slot& slot) {
 
 /// Goes on with the slot's runs until a request is under way, or all are done.
 void CopyLane::next_run(Slot& slot) {
-  const bool skips = job_.target_.info().zero_state == ZeroState::proven_zero;
   for (; slot.run < slot.runs.size(); ++slot.run) {
     // What has not begun need not: the copy ends in an error, or was cancelled.
     if (job_.stopping()) break;
-    if (slot.runs[slot.run].is_zero && skips) {
+    if (slot.runs[slot.run].is_zero && job_.skips_zeros_) {
       job_.progress_.skipped += slot.runs[slot.run].length;
       continue;
     }
@@ -200,14 +201,13 @@ void CopyLane::run_done(Slot& slot) {
   Request& request = slot.request;
   if (request.error == ENOTSUP && request.operation == Operation::zero) {
     slot.by_writing = true;
-    return submit_run(slot);
-  }
-  if (request.error != 0) {
+  } else if (request.error != 0) {
     fail(slot, request.error, Side::target);
     return release(slot);
+  } else {
+    (run.is_zero ? job_.progress_.zeroed : job_.progress_.written) += request.length;
+    slot.run_done += request.length;
   }
-  (run.is_zero ? job_.progress_.zeroed : job_.progress_.written) += request.length;
-  slot.run_done += request.length;
   if (slot.run_done < run.length && !job_.stopping()) return submit_run(slot);
   ++slot.run;
   next_run(slot);

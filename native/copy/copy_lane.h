@@ -64,6 +64,7 @@ class CopyLane {
   std::vector<Slot*> free_;
   std::optional<Piece> held_;  ///< given out by the planner, waiting for its time or for a buffer
   bool held_may_start_ = false;
+  unsigned held_by_limit_ = 0;  ///< RateLimit::changes() when its time was reserved
   Timer pace_;
   Task wake_task_{};
   std::atomic<bool> wake_posted_{false};

@@ -8,6 +8,7 @@ void RateLimit::set(std::uint64_t bytes_per_second) {
   const std::lock_guard lock(mutex_);
   bytes_per_second_ = bytes_per_second;
   next_ = {};
+  changes_.fetch_add(1, std::memory_order_release);
 }
 
 Clock::time_point RateLimit::reserve(std::uint64_t bytes, Clock::time_point now) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 
@@ -8,7 +9,8 @@
 namespace blockhaul {
 
 /// Spreads bytes over time. Each caller reserves what it is about to move and is told when it may
-/// begin; the rate may change at any time and counts for what is reserved from then on.
+/// begin. The rate may change at any time; it counts for what is reserved from then on, and who
+/// still waits by an older one reserves again.
 class RateLimit {
  public:
   /// `bytes_per_second` 0: no limit.
@@ -17,8 +19,11 @@ class RateLimit {
   void set(std::uint64_t bytes_per_second);
   /// When `bytes` may begin; `now` or earlier: at once.
   Clock::time_point reserve(std::uint64_t bytes, Clock::time_point now);
+  /// How often the rate was set.
+  [[nodiscard]] unsigned changes() const { return changes_.load(std::memory_order_acquire); }
 
  private:
+  std::atomic<unsigned> changes_{0};
   std::mutex mutex_;
   // Guarded by mutex_:
   std::uint64_t bytes_per_second_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -52,7 +53,7 @@ struct VolumeInfo {
   std::uint32_t block_size = 1;  ///< bytes: the smallest unit the medium itself writes
   std::uint32_t preferred_size =
       0;  ///< bytes: requests that stay within multiples of it are cheap; 0: any
-  ZeroState zero_state = ZeroState::unknown;
+  ZeroState zero_state = ZeroState::unknown;  ///< when it was opened: see Volume::zero_state()
   bool read_only = true;
   bool direct = false;  ///< bypasses the page cache
   bool maps_extents = false;
@@ -70,6 +71,13 @@ class Volume {
 
   [[nodiscard]] virtual const VolumeInfo& info() const = 0;
 
+  /// What is known of the content now: a proof ends with the first write.
+  [[nodiscard]] ZeroState zero_state() const {
+    return written_.load(std::memory_order_relaxed) ? ZeroState::unknown : info().zero_state;
+  }
+  /// Who is going to write says so first; any thread.
+  void note_write() { written_.store(true, std::memory_order_relaxed); }
+
   /// Starts a request; on `reactor`'s thread. A `zero` makes the range read as zero by the cheapest
   /// way the medium has; ENOTSUP says that it has none and zeros must be written.
   virtual void submit(Reactor& reactor, Request& request) = 0;
@@ -81,6 +89,9 @@ class Volume {
 
   /// Makes whatever other threads wait for on this volume's behalf fail with ECANCELED; any thread.
   virtual void interrupt() {}
+
+ private:
+  std::atomic<bool> written_{false};
 };
 
 /// Completes a request from inside submit(), or from a thread that is not the reactor's.
