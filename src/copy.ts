@@ -10,7 +10,7 @@ import {
 import { exactSize } from "./units.js";
 import { describe, toBytes } from "./volume/arguments.js";
 import { withJsCause } from "./volume/js-volume.js";
-import { Volume } from "./volume.js";
+import { holdVolume, Volume } from "./volume.js";
 
 /** How a copy is done. Sizes are bytes. */
 export interface CopyOptions {
@@ -183,8 +183,8 @@ function holdBoth<Result>(
   target: Volume,
   action: (from: NativeVolume, to: NativeVolume) => Promise<Result>,
 ): Promise<Result> {
-  return Volume.hold(source, "copy", (from) =>
-    Volume.hold(target, "copy", async (to) => {
+  return holdVolume(source, "copy", (from) =>
+    holdVolume(target, "copy", async (to) => {
       try {
         return await action(from, to);
       } catch (error) {

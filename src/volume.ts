@@ -61,7 +61,7 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
     throw toBlockhaulError(error, { volume: ref, operation: "open" });
   }
   try {
-    return Volume.adopt(driver, driverOptions, opened);
+    return adoptVolume(driver, driverOptions, opened);
   } catch (error) {
     await closeOpened(driver, opened).catch(() => {});
     throw error;
@@ -72,6 +72,21 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
 export function closeVolume(volume: Volume): Promise<void> {
   return volume.close();
 }
+
+/** Makes a volume of what a driver opened. */
+let adoptVolume: (driver: VolumeDriver, options: DriverOpenOptions, opened: OpenedVolume) => Volume;
+
+/**
+ * Runs something that uses a volume's native side; closing the volume waits for it. For the copy, not
+ * for the public.
+ *
+ * @throws BlockhaulError ERR_VOLUME_CLOSED
+ */
+export let holdVolume: <Result>(
+  volume: Volume,
+  operation: string,
+  action: (native: NativeVolume) => Promise<Result>,
+) => Promise<Result>;
 
 /**
  * An open volume: an array of bytes with the feel of Node's FileHandle. Offsets go in as number or
@@ -94,40 +109,30 @@ export class Volume {
     this.#release = release;
   }
 
-  /** @internal */
-  static adopt(driver: VolumeDriver, options: DriverOpenOptions, opened: OpenedVolume): Volume {
-    const { volume } = opened;
-    const { mode, ref } = options;
-    const isNative = volume.info !== undefined;
-    const native = isNative ? volume : adaptJsVolume(volume, driver.name, ref);
-    // A medium that could be written to is not, unless that was asked for.
-    const readOnly = native.info.readOnly || mode === "read";
-    const info = { ...native.info, readOnly, driver: driver.name, ref };
-    return new Volume(info, native, async () => {
-      if (!isNative) await native.close().finally(() => closeOpened(driver, opened));
-      else await closeOpened(driver, opened);
-    });
-  }
+  static {
+    adoptVolume = (driver, { mode, ref }, opened) => {
+      const { volume } = opened;
+      const isNative = volume.info !== undefined;
+      const native = isNative ? volume : adaptJsVolume(volume, driver.name, ref);
+      // A medium that could be written to is not, unless that was asked for.
+      const readOnly = native.info.readOnly || mode === "read";
+      const info = { ...native.info, readOnly, driver: driver.name, ref };
+      return new Volume(info, native, async () => {
+        if (!isNative) await native.close().finally(() => closeOpened(driver, opened));
+        else await closeOpened(driver, opened);
+      });
+    };
 
-  /**
-   * Runs something that uses the volume's native side; closing the volume waits for it.
-   *
-   * @internal
-   * @throws BlockhaulError ERR_VOLUME_CLOSED
-   */
-  static async hold<Result>(
-    volume: Volume,
-    operation: string,
-    action: (native: NativeVolume) => Promise<Result>,
-  ): Promise<Result> {
-    volume.#checkOpen(operation);
-    const running = action(volume.#native);
-    volume.#underWay.add(running);
-    try {
-      return await running;
-    } finally {
-      volume.#underWay.delete(running);
-    }
+    holdVolume = async (volume, operation, action) => {
+      volume.#checkOpen(operation);
+      const running = action(volume.#native);
+      volume.#underWay.add(running);
+      try {
+        return await running;
+      } finally {
+        volume.#underWay.delete(running);
+      }
+    };
   }
 
   /** Bytes. */
@@ -288,7 +293,7 @@ export class Volume {
     action: (native: NativeVolume) => Promise<Result>,
   ): Promise<Result> {
     try {
-      return await Volume.hold(this, operation, action);
+      return await holdVolume(this, operation, action);
     } catch (error) {
       throw this.#explain(error, operation);
     }

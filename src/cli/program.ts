@@ -1,12 +1,11 @@
 import { Command, CommanderError, Option } from "commander";
+import { BlockhaulError } from "../index.js";
 import type { CommandContext, CommandSpec } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { describeError, exitCodeOf, explainError } from "./error-report.js";
 import { camelCase, type OptionSpec, placeholderOf, readOptions } from "./options.js";
 import { Output } from "./output.js";
 import { packageVersion } from "./version.js";
-
-const USAGE_ERROR = 2;
 
 const AFTER_HELP = `
 Refs:
@@ -33,19 +32,24 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     for (const line of explainError(error, isVerbose)) context.stderr.line(line);
     return exitCodeOf(error);
   };
+  // The parser has told people already.
+  const usageError = ({ exitCode, message }: CommanderError) => {
+    if (exitCode === 0) return 0;
+    const error = new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: message.replace(/^error: /, ""),
+    });
+    if (args.includes("--json")) context.stdout.json(describeError(error));
+    return exitCodeOf(error);
+  };
   process.once("uncaughtException", (error) => process.exit(fail(error)));
 
   try {
     process.exitCode = await parseAndRun(args, context);
   } catch (error) {
-    process.exitCode = error instanceof CommanderError ? usageExitCode(error) : fail(error);
+    process.exitCode = error instanceof CommanderError ? usageError(error) : fail(error);
   }
   // A connection that nobody waits for any more would keep the process up to its own deadline.
   if (process.exitCode > 128) process.exit();
-}
-
-function usageExitCode(error: CommanderError): number {
-  return error.exitCode === 0 ? 0 : USAGE_ERROR;
 }
 
 async function parseAndRun(args: readonly string[], context: CommandContext): Promise<number> {

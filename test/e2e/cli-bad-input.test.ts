@@ -101,6 +101,21 @@ describe("blockhaul", () => {
     expect(ended.status).toBe(2);
   });
 
+  it("is told to programs, too, whoever finds it", async () => {
+    for (const args of [
+      ["copy", "--fast", image, "null:"],
+      ["copy", "--memory", "x", image, "null:"],
+    ]) {
+      const { status, stdout } = await blockhaul([...args, "--json"]);
+      expect(status).toBe(2);
+      expect(JSON.parse(stdout)).toMatchObject({
+        type: "error",
+        code: "ERR_INVALID_ARGUMENT",
+        exitCode: 2,
+      });
+    }
+  });
+
   it("without librbd does everything else, and says which package rbd: needs", async () => {
     const env = { BLOCKHAUL_LIBRBD: "/no/librbd.so" };
     const ended = await blockhaul(["info", "rbd:a"], { env });

@@ -155,14 +155,16 @@ describe("the cluster that rbd: talks to", () => {
   it("knows a user by id and keyring", async () => {
     const image = newImage();
     await pool.rbd("create", "--size", "4M", image);
+    const user = `reader-${pool.name}`;
     const keyring = workspace.path("reader.keyring");
     const caps = ["mon", "profile rbd", "osd", `profile rbd-read-only pool=${pool.name}`];
-    await pool.ceph("auth", "get-or-create", "client.reader", ...caps, "-o", keyring);
-    const ref = `${pool.ref(image)}:id=reader:keyring=${keyring}`;
+    await pool.ceph("auth", "get-or-create", `client.${user}`, ...caps, "-o", keyring);
+    const ref = `${pool.ref(image)}:id=${user}:keyring=${keyring}`;
     expect(await blockhaul(["info", ref])).toMatchObject({ status: 0 });
     const written = await blockhaul(["copy", "pattern:1MiB", ref]);
     expect(written.status).toBe(1);
     expect(written.stderr).toMatch(/^blockhaul: target /);
+    await pool.ceph("auth", "rm", `client.${user}`);
   });
 });
 
