@@ -50,7 +50,7 @@ class CopyJob {
 
   /// Any thread, at any time, as often as one likes. What is in flight is waited for.
   void cancel();
-  /// Ends the map's thread, after the outcome came; waits for a query that is under way.
+  /// Ends the map's thread, after the outcome came; waits for a query that cannot be interrupted.
   void end_mapping() { extents_.stop(); }
   /// Any thread. Bytes a second; 0: no limit.
   void set_bandwidth_limit(std::uint64_t bytes_per_second);

@@ -7,6 +7,7 @@ namespace {
 
 /// Extents that may wait: enough for the copy never to wait for the map, 192 KiB of memory.
 constexpr std::size_t kReadyLimit = 8192;
+constexpr std::chrono::milliseconds kInterruptEvery{10};
 
 ExtentKind without_zero(ExtentKind kind) {
   return kind == ExtentKind::data ? ExtentKind::data : ExtentKind::hole;
@@ -52,19 +53,32 @@ void ExtentAhead::request_stop() {
 
 void ExtentAhead::stop() {
   request_stop();
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  {
+    // More than once: a query may be about to begin, and then knows of no interrupt before.
+    std::unique_lock lock(mutex_);
+    while (!ended_) {
+      lock.unlock();
+      source_.interrupt();
+      lock.lock();
+      changed_.wait_for(lock, kInterruptEvery, [this] { return ended_; });
+    }
+  }
+  thread_.join();
 }
 
 void ExtentAhead::run() {
+  std::unique_lock lock(mutex_);
   for (;;) {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return ready_.size() < kReadyLimit || stopping_; });
-      if (stopping_ || all_asked_) return;
-    }
+    changed_.wait(lock, [this] { return ready_.size() < kReadyLimit || stopping_; });
+    if (stopping_ || all_asked_) break;
+    lock.unlock();
     ask();
     on_ready_();
+    lock.lock();
   }
+  ended_ = true;
+  changed_.notify_all();
 }
 
 void ExtentAhead::ask() {

@@ -33,8 +33,8 @@ class ExtentAhead {
   void start(std::function<void()> on_ready);
   /// No query is begun any more; any thread.
   void request_stop();
-  /// Ends the thread; what is ready stays. A query under way is waited for (Volume::interrupt ends
-  /// those that wait for somebody else).
+  /// Ends the thread; what is ready stays. A query under way is interrupted where it waits for
+  /// somebody else, and waited for where it does not.
   void stop();
 
   /// Moves what is ready to the end of `extents`. False: nothing is left to come.
@@ -61,6 +61,7 @@ class ExtentAhead {
   std::deque<Extent> ready_;
   bool all_asked_ = false;
   bool stopping_ = false;
+  bool ended_ = false;  ///< the thread has nothing left to do
 
   std::thread thread_;
 };
