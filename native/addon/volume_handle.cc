@@ -75,7 +75,8 @@ std::shared_ptr<Volume> VolumeHandle::open_volume(Napi::Env env, Operation opera
 
 Napi::Value VolumeHandle::info(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
-  const VolumeInfo& info = open_volume(env, Operation::open)->info();
+  const auto volume = open_volume(env, Operation::open);
+  const VolumeInfo& info = volume->info();
   Napi::Object object = Napi::Object::New(env);
   object.Set("kind", info.kind);
   object.Set("name", info.name);
@@ -83,7 +84,7 @@ Napi::Value VolumeHandle::info(const Napi::CallbackInfo& call) {
   object.Set("size", to_number(env, info.size));
   object.Set("blockSize", to_number(env, info.block_size));
   object.Set("preferredSize", to_number(env, info.preferred_size));
-  object.Set("zeroState", std::string(name_of(info.zero_state)));
+  object.Set("zeroState", std::string(name_of(volume->zero_state())));
   object.Set("readOnly", info.read_only);
   object.Set("direct", info.direct);
   object.Set("mapsExtents", info.maps_extents);
