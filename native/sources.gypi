@@ -55,6 +55,16 @@
     "test_sources": [
       "native/volume/fault_volume.cc",
       "native/volume/memory_volume.cc",
+      "test/native/copy/copy_cancel_test.cc",
+      "test/native/copy/copy_fault_test.cc",
+      "test/native/copy/copy_log_test.cc",
+      "test/native/copy/copy_soak_test.cc",
+      "test/native/copy/copy_threads_test.cc",
+      "test/native/copy/copy_window_test.cc",
+      "test/native/copy/extent_ahead_test.cc",
+      "test/native/copy/inspect_test.cc",
+      "test/native/copy/planner_test.cc",
+      "test/native/copy/rate_limit_test.cc",
       "test/native/core/buffer_pool_test.cc",
       "test/native/core/digest_test.cc",
       "test/native/core/extent_test.cc",
@@ -66,7 +76,8 @@
       "test/native/support/content.cc",
       "test/native/support/simulated_copy.cc",
       "test/native/support/simulation.cc",
-      "test/native/support/temporary.cc"
+      "test/native/support/temporary.cc",
+      "test/native/volume/js_volume_test.cc"
     ],
     "include_folders": ["native"],
     "engine_defines": ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64"],

@@ -34,6 +34,8 @@ struct FaultVolume::Pending {
   bool hangs = false;
 };
 
+FaultVolume::FaultVolume(Volume& inner) : inner_(inner) {}
+
 FaultVolume::~FaultVolume() {
   if (pending_.empty()) return;
   std::fprintf(stderr, "fault volume: destroyed with %zu requests in flight\n", pending_.size());
@@ -51,7 +53,7 @@ std::optional<FaultRule> FaultVolume::judge(Operation operation, std::uint64_t o
     if (!matches(armed.rule, operation, offset, length)) continue;
     const std::uint64_t nth = armed.matched++;
     if (nth < armed.rule.skip || nth - armed.rule.skip >= armed.rule.times) continue;
-    ++faults_;
+    faults_.push_back({operation, offset, length});
     return armed.rule;
   }
   return std::nullopt;
@@ -135,7 +137,7 @@ std::uint64_t FaultVolume::requests() const {
   return requests_;
 }
 
-std::uint64_t FaultVolume::faults() const {
+std::vector<LoggedRequest> FaultVolume::faults() const {
   const std::lock_guard lock(mutex_);
   return faults_;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "volume/logged_request.h"
 #include "volume/volume.h"
 
 namespace blockhaul {
@@ -36,7 +37,7 @@ struct FaultRule {
 /// not.
 class FaultVolume final : public Volume {
  public:
-  explicit FaultVolume(Volume& inner) : inner_(inner) {}
+  explicit FaultVolume(Volume& inner);
   ~FaultVolume() override;
 
   [[nodiscard]] const VolumeInfo& info() const override { return inner_.info(); }
@@ -51,8 +52,8 @@ class FaultVolume final : public Volume {
 
   /// Requests so far, maps not counted.
   [[nodiscard]] std::uint64_t requests() const;
-  /// What was refused, distorted or made to hang so far.
-  [[nodiscard]] std::uint64_t faults() const;
+  /// What was refused, distorted or made to hang so far, in order.
+  [[nodiscard]] std::vector<LoggedRequest> faults() const;
   [[nodiscard]] std::size_t in_flight() const;
 
  private:
@@ -73,7 +74,7 @@ class FaultVolume final : public Volume {
   std::vector<Armed> rules_;
   std::list<Pending> pending_;
   std::uint64_t requests_ = 0;
-  std::uint64_t faults_ = 0;
+  std::vector<LoggedRequest> faults_;
 };
 
 }  // namespace blockhaul

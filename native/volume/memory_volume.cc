@@ -159,6 +159,11 @@ std::vector<LoggedRequest> MemoryVolume::log() const {
   return log_;
 }
 
+std::size_t MemoryVolume::requests() const {
+  const std::lock_guard lock(mutex_);
+  return log_.size();
+}
+
 std::vector<std::string> MemoryVolume::faults() const {
   const std::lock_guard lock(mutex_);
   return faults_;

@@ -8,17 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "volume/logged_request.h"
 #include "volume/volume.h"
 
 namespace blockhaul {
-
-/// A request that reached a volume.
-struct LoggedRequest {
-  Operation operation = Operation::read;
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
-  bool operator==(const LoggedRequest&) const = default;
-};
 
 struct MemoryVolumeOptions {
   std::uint64_t size = 0;
@@ -58,6 +51,7 @@ class MemoryVolume final : public Volume {
   [[nodiscard]] std::vector<std::byte>& bytes() { return bytes_; }
   /// All requests so far, in the order in which they were submitted.
   [[nodiscard]] std::vector<LoggedRequest> log() const;
+  [[nodiscard]] std::size_t requests() const;  ///< in the log
   [[nodiscard]] std::vector<std::string> faults() const;
   [[nodiscard]] std::size_t in_flight() const;
   /// The most requests, and the most bytes of reads and writes, that ever were in flight at once.

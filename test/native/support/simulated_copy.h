@@ -22,7 +22,7 @@ struct CopyRun {
   std::uint64_t skipped = 0;
   Clock::duration took{};
   /// What no copy may do: counters that fall or exceed the size, an outcome that comes twice or
-  /// while something is in flight, work after the outcome.
+  /// while something is in flight, new requests once it is stopping or has ended.
   std::vector<std::string> faults{};
 
   [[nodiscard]] std::uint64_t done() const { return written + zeroed + skipped; }
@@ -34,27 +34,31 @@ class SimulatedCopy {
   SimulatedCopy(Simulation& world, Volume& source, Volume& target, const CopyOptions& options);
 
   [[nodiscard]] CopyJob& job() { return job_; }
-  /// Looks, when the outcome comes, whether a volume still has requests.
+  /// Looks, when the outcome comes, whether a volume still has requests. The two that are given are
+  /// watched if they are MemoryVolumes; those behind a FaultVolume are not known here.
   void watch(const MemoryVolume& volume) { watched_.push_back(&volume); }
 
   /// Starts it and steps until its end, and on until the world is at rest.
   CopyRun run();
-  /// The same in three parts.
+  /// The same in three parts. run_until() is false where the world comes to rest before.
   void start();
   bool run_until(const std::function<bool()>& done);
   CopyRun finish();
 
  private:
   void note_outcome(CopyOutcome outcome);
-  void look_at_counters();
+  void look();
+  [[nodiscard]] std::uint64_t requests() const;
 
   Simulation& world_;
+  const Volume& source_;
+  const Volume& target_;
   std::vector<Reactor*> reactors_;
   const std::uint64_t size_;
   std::vector<const MemoryVolume*> watched_;
   CopyRun run_;
   Clock::time_point began_;
-  std::uint64_t requests_at_outcome_ = 0;
+  std::optional<std::uint64_t> requests_when_stopping_;
   CopyJob job_;
 };
 

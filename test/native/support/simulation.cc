@@ -7,6 +7,23 @@
 
 namespace blockhaul::test {
 
+struct Simulation::Call {
+  std::function<void()> function;
+  Timer timer{};
+};
+
+Simulation::Simulation(std::uint64_t seed) : random_(seed) {}
+
+Simulation::~Simulation() = default;
+
+void Simulation::call_at(Clock::duration elapsed, std::function<void()> function) {
+  Call& call = *calls_.emplace_back(std::make_unique<Call>());
+  call.function = std::move(function);
+  call.timer.start(
+      add_reactor(), kBeginning + elapsed,
+      [](void* context) noexcept { static_cast<Call*>(context)->function(); }, &call);
+}
+
 SimReactor& Simulation::add_reactor() {
   reactors_.push_back(std::make_unique<SimReactor>(*this));
   return *reactors_.back();

@@ -27,9 +27,12 @@ class SimReactor;
 /// power: what has not completed by then never will, and what it would have changed is unchanged.
 class Simulation {
  public:
-  explicit Simulation(std::uint64_t seed) : random_(seed) {}
+  explicit Simulation(std::uint64_t seed);
+  ~Simulation();
 
   SimReactor& add_reactor();
+  /// Calls a function when so much time has passed since the beginning.
+  void call_at(Clock::duration elapsed, std::function<void()> function);
 
   [[nodiscard]] Clock::time_point now() const { return now_; }
   /// Since the beginning of this world.
@@ -48,6 +51,8 @@ class Simulation {
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
 
  private:
+  struct Call;
+
   /// Not the clock's zero: a default-constructed moment is long past.
   static constexpr Clock::time_point kBeginning{std::chrono::hours(1)};
   /// Far more than any copy of these tests needs: what runs on for ever is a fault.
@@ -56,6 +61,7 @@ class Simulation {
   std::mt19937_64 random_;
   Clock::time_point now_ = kBeginning;
   std::vector<std::unique_ptr<SimReactor>> reactors_;
+  std::vector<std::unique_ptr<Call>> calls_;
   std::vector<SimReactor*> ready_;  ///< scratch of step()
   std::uint64_t steps_ = 0;
 };
