@@ -1,6 +1,6 @@
 /** Everything but `copy`: info, map, drivers, doctor, completion, help and version. */
-import { execFileSync } from "node:child_process";
-import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -194,6 +194,21 @@ describe("blockhaul doctor", () => {
       librbd: "ok",
     });
     expect((await blockhaul(["doctor"])).stdout).toMatch(/^ok {7}Node/m);
+  });
+
+  it("exits with 8 where no binary fits, and says how to build one", () => {
+    const root = fileURLToPath(new URL("../..", import.meta.url));
+    const elsewhere = workspace.path("no-binary");
+    for (const name of ["dist", "package.json"]) {
+      cpSync(`${root}${name}`, `${elsewhere}/${name}`, { recursive: true });
+    }
+    symlinkSync(`${root}node_modules`, `${elsewhere}/node_modules`);
+    const command = [`${elsewhere}/dist/cli/main.js`, "doctor"];
+    const { status, stdout } = spawnSync(process.execPath, command, { encoding: "utf8" });
+    expect(status).toBe(8);
+    expect(stdout).toMatch(
+      /^missing {2}native binary .* build it with: npm --prefix \S+ run build:native$/m,
+    );
   });
 
   it("warns where something is slower or missing, and still exits with 0", async () => {
