@@ -116,7 +116,9 @@ void PosixVolume::advance_zero(Request& request) {
   }
   FileOperation& file = request.file;
   file.kind = FileOperation::Kind::allocate;
-  file.descriptor = buffered_.get();
+  // The one that claimed the device: to any other, the kernel answers EBUSY where cached pages of
+  // the range are dirty.
+  file.descriptor = (direct_ ? direct_ : buffered_).get();
   file.mode = kZeroLadder[request.step];
   file.offset = request.offset;
   file.length = request.length;
