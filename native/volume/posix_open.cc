@@ -67,6 +67,7 @@ Result<UniqueDescriptor> create_file(const std::string& path, std::uint64_t size
   return created;
 }
 
+/// In bytes; 0 and 0: O_DIRECT can be opened, but would go through the page cache.
 struct Alignment {
   std::uint32_t memory;
   std::uint32_t offset;
@@ -78,8 +79,8 @@ Alignment direct_alignment(int descriptor, std::uint32_t block_size) {
 #ifdef STATX_DIOALIGN
   struct statx extended {};
   if (::statx(descriptor, "", AT_EMPTY_PATH, STATX_DIOALIGN, &extended) == 0 &&
-      (extended.stx_mask & STATX_DIOALIGN) != 0 && extended.stx_dio_offset_align != 0) {
-    return {std::max(extended.stx_dio_mem_align, 1U), extended.stx_dio_offset_align};
+      (extended.stx_mask & STATX_DIOALIGN) != 0) {
+    return {extended.stx_dio_mem_align, extended.stx_dio_offset_align};
   }
 #endif
   return {std::max(block_size, 512U), block_size};
@@ -142,7 +143,6 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   info.read_only = !writes;
   info.zeroes = writes;
   info.maps_extents = !volume->is_block_;
-  info.direct = static_cast<bool>(volume->direct_);
   info.zero_state = options.create_size ? ZeroState::proven_zero : ZeroState::unknown;
   std::uint32_t block_size = static_cast<std::uint32_t>(status.st_blksize);
   if (volume->is_block_) {
@@ -159,8 +159,11 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   }
   if (volume->direct_) {
     const Alignment alignment = direct_alignment(volume->direct_.get(), block_size);
-    volume->memory_alignment_ = alignment.memory;
-    volume->offset_alignment_ = alignment.offset;
+    volume->memory_alignment_ = std::max(alignment.memory, 1U);
+    volume->offset_alignment_ = std::max(alignment.offset, 1U);
+    // A device's stays all the same: it holds the claim.
+    if (alignment.offset == 0 && !volume->is_block_) volume->direct_ = UniqueDescriptor();
+    info.direct = alignment.offset != 0;
   }
   return volume;
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -25,6 +26,10 @@ bool is_refusal(std::int64_t result) {
 }
 
 bool try_again(std::int64_t result) { return result == -EINTR || result == -EAGAIN; }
+
+Error became_shorter() {
+  return Error{.number = EIO, .message = "the file became shorter", .operation = Operation::map};
+}
 
 void finish(Request& request, int error) {
   request.error = error;
@@ -80,17 +85,28 @@ void PosixVolume::advance(Request& request) {
   file.offset = request.offset + request.progress;
   const bool aligned = file.offset % offset_alignment_ == 0 && left >= offset_alignment_ &&
                        reinterpret_cast<std::uintptr_t>(file.data) % memory_alignment_ == 0;
-  if (aligned && direct_ && !direct_refused_.load(std::memory_order_relaxed)) {
-    file.descriptor = direct_.get();
-    file.length = left - left % offset_alignment_;
-  } else {
-    file.descriptor = buffered_.get();
-    file.length = left;
+  const bool direct = aligned && direct_ && !direct_refused_.load(std::memory_order_relaxed);
+  file.descriptor = (direct ? direct_ : buffered_).get();
+  file.length = direct ? left - left % offset_alignment_ : left;
+  if (is_gated(request) &&
+      !gate_.enter(request, direct ? WriteGate::Kind::direct : WriteGate::Kind::cached, resume)) {
+    return;
   }
   request.reactor->submit(file);
 }
 
+/// A write whose turn has come.
+void PosixVolume::resume(Task& task) noexcept {
+  Request& request = *static_cast<Request*>(task.context);
+  request.reactor->submit(request.file);
+}
+
+bool PosixVolume::is_gated(const Request& request) const {
+  return request.operation == Operation::write && direct_;
+}
+
 void PosixVolume::transferred(Request& request, std::int64_t result) {
+  if (is_gated(request)) gate_.leave();
   if (result < 0) {
     if (try_again(result) && request.step++ < kIdleRetries) return advance(request);
     // Some file systems take O_DIRECT at the open and refuse it here.
@@ -154,6 +170,10 @@ Result<std::vector<Extent>> PosixVolume::map(std::uint64_t offset, std::uint64_t
     const off_t data = ::lseek(buffered_.get(), static_cast<off_t>(position), SEEK_DATA);
     if (data < 0) {
       if (errno != ENXIO) return Error::from_errno(errno, Operation::map);
+      // No data up to the file's end; but no hole either behind an end that came nearer.
+      struct stat status {};
+      if (::fstat(buffered_.get(), &status) != 0) return Error::from_errno(errno, Operation::map);
+      if (static_cast<std::uint64_t>(status.st_size) < end) return became_shorter();
       append_extent(extents, {position, end - position, ExtentKind::hole});
       break;
     }

@@ -6,6 +6,7 @@
 
 #include "volume/unique_descriptor.h"
 #include "volume/volume.h"
+#include "volume/write_gate.h"
 
 namespace blockhaul {
 
@@ -28,7 +29,8 @@ struct PosixOpenOptions {
 ///
 /// Aligned requests go through a descriptor opened with O_DIRECT; what is not aligned to the
 /// device's blocks (an image's last bytes, a caller's odd offsets) goes through a second, buffered
-/// descriptor of the same inode, which the kernel keeps coherent with the first.
+/// descriptor of the same inode. The kernel keeps the two coherent, as long as no write of one kind
+/// goes on beside one of the other: a WriteGate sees to that.
 ///
 /// A zero request climbs down a ladder whose refused steps are remembered for the volume:
 ///
@@ -49,11 +51,12 @@ class PosixVolume final : public Volume {
   PosixVolume() = default;
   static void file_done(FileOperation& operation, std::int64_t result) noexcept;
   void advance(Request& request);
+  static void resume(Task& task) noexcept;
+  [[nodiscard]] bool is_gated(const Request& request) const;
   void transferred(Request& request, std::int64_t result);
   void advance_zero(Request& request);
   void zeroed(Request& request, std::int64_t result);
   void advance_flush(Request& request);
-  [[nodiscard]] int descriptor_for(const Request& request) const;
 
   VolumeInfo info_;
   bool is_block_ = false;
@@ -62,6 +65,7 @@ class PosixVolume final : public Volume {
   UniqueDescriptor direct_;
   UniqueDescriptor buffered_;
   std::atomic<bool> direct_refused_{false};
+  WriteGate gate_;                      ///< of writes, where there are two ways
   std::atomic<unsigned> zero_step_{0};  ///< the first step of the ladder that was not refused
 };
 
