@@ -274,11 +274,7 @@ function checkVolumes(source: Volume, target: Volume): void {
       message: "the volume is closed",
     });
   }
-  if (source === target || source.info.identity === target.info.identity) {
-    throw new BlockhaulError("ERR_SAME_VOLUME", {
-      message: `${source.ref} and ${target.ref} are the same volume`,
-    });
-  }
+  checkApart(source, target);
   if (target.info.readOnly) {
     throw new BlockhaulError("ERR_READ_ONLY", {
       side: "target",
@@ -293,6 +289,20 @@ function checkVolumes(source: Volume, target: Volume): void {
       message: `its ${target.size} bytes are fewer than the source's ${source.size}`,
     });
   }
+}
+
+/** Bytes that are read and written at once would be neither the source's nor the target's. */
+function checkApart(source: Volume, target: Volume): void {
+  const [from, to] = [source.info, target.info];
+  const areSame = source === target || from.identity === to.identity;
+  const distance = Math.abs(from.mediumOffset - to.mediumOffset);
+  const overlap = from.medium === to.medium && distance < source.size;
+  if (!areSame && !overlap) return;
+  throw new BlockhaulError("ERR_SAME_VOLUME", {
+    message: areSame
+      ? `${source.ref} and ${target.ref} are the same volume`
+      : `${source.ref} and ${target.ref} overlap: both lie on ${from.medium}`,
+  });
 }
 
 function checkCallbacks({ onProgress, progressIntervalMs }: CopyOptions): void {

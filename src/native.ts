@@ -10,6 +10,10 @@ export interface NativeVolumeInfo {
   readonly name: string;
   /** The same text for the same bytes, whatever path led there. */
   readonly identity: string;
+  /** What the bytes lie on: volumes of one medium may overlap, as a disk and its partitions do. */
+  readonly medium: string;
+  /** Where they begin on it. */
+  readonly mediumOffset: number;
   readonly size: number;
   /** The smallest unit that the medium itself writes. */
   readonly blockSize: number;
@@ -23,6 +27,9 @@ export interface NativeVolumeInfo {
   /** Can make zeros without sending them. */
   readonly zeroes: boolean;
 }
+
+/** What a JavaScript volume says of itself; its identity is its medium. */
+export type JsVolumeInfo = Omit<NativeVolumeInfo, "medium" | "mediumOffset">;
 
 export type ExtentKind = "data" | "zero" | "hole";
 
@@ -182,7 +189,7 @@ export interface NativeBinding {
   openPosix(options: NativePosixOptions): Promise<NativeVolume>;
   openRbd(options: NativeRbdOptions): Promise<NativeVolume>;
   openSynthetic(options: NativeSyntheticOptions): NativeVolume;
-  openJs(info: NativeVolumeInfo, dispatch: JsDispatch): NativeVolume;
+  openJs(info: JsVolumeInfo, dispatch: JsDispatch): NativeVolume;
   startCopy(source: NativeVolume, target: NativeVolume, options: NativeCopyOptions): NativeCopyJob;
   librbdStatus(): LibrbdStatus;
   ioStatus(): IoStatus;

@@ -81,6 +81,8 @@ Napi::Value VolumeHandle::info(const Napi::CallbackInfo& call) {
   object.Set("kind", info.kind);
   object.Set("name", info.name);
   object.Set("identity", info.identity);
+  object.Set("medium", info.medium.empty() ? info.identity : info.medium);
+  object.Set("mediumOffset", to_number(env, info.medium_offset));
   object.Set("size", to_number(env, info.size));
   object.Set("blockSize", to_number(env, info.block_size));
   object.Set("preferredSize", to_number(env, info.preferred_size));

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include <fstream>
+#include <optional>
 
 #include "volume/unique_descriptor.h"
 
@@ -16,7 +17,7 @@ std::string number_of(dev_t device) {
   return std::to_string(major(device)) + ":" + std::to_string(minor(device));
 }
 
-std::string file_identity(dev_t device, ino_t inode) {
+std::string file_medium(dev_t device, ino_t inode) {
   return "file:" + number_of(device) + ":" + std::to_string(inode);
 }
 
@@ -36,7 +37,7 @@ dev_t from_kernel(std::uint64_t encoded) {
   return makedev(high, low);
 }
 
-std::string device_identity(dev_t device, int descriptor);
+PosixPlace device_place(dev_t device, int descriptor);
 
 /// Opens a device by its number; not open where that is not allowed.
 UniqueDescriptor open_device(dev_t device) {
@@ -54,43 +55,61 @@ UniqueDescriptor open_device(dev_t device) {
   return {};
 }
 
-std::string loop_identity(int descriptor) {
+/// Nothing where the device is no loop device, or has nothing behind it.
+std::optional<PosixPlace> loop_place(int descriptor) {
   loop_info64 loop{};
-  if (::ioctl(descriptor, LOOP_GET_STATUS64, &loop) != 0) return {};
-  std::string identity = file_identity(from_kernel(loop.lo_device), loop.lo_inode);
+  if (::ioctl(descriptor, LOOP_GET_STATUS64, &loop) != 0) return std::nullopt;
+  PosixPlace place{.medium = file_medium(from_kernel(loop.lo_device), loop.lo_inode)};
   if (loop.lo_rdevice != 0) {
     const dev_t backing = from_kernel(loop.lo_rdevice);
-    identity = device_identity(backing, open_device(backing).get());
+    place = device_place(backing, open_device(backing).get());
   }
-  if (loop.lo_offset != 0) identity += "+" + std::to_string(loop.lo_offset);
-  return identity;
+  place.offset += loop.lo_offset;
+  return place;
 }
 
-std::string device_identity(dev_t device, int descriptor) {
+/// Nothing where the device is no partition.
+std::optional<PosixPlace> partition_place(const std::string& system) {
+  constexpr std::uint64_t kSector = 512;  // whatever the device's own is
+  // A partition's own folder stands inside its disk's.
+  const std::string disk = attribute(system + "/../dev");
+  const std::string start = attribute(system + "/start");
+  const std::size_t colon = disk.find(':');
+  if (attribute(system + "/partition").empty() || colon == std::string::npos || start.empty()) {
+    return std::nullopt;
+  }
+  const dev_t device = makedev(std::stoul(disk), std::stoul(disk.substr(colon + 1)));
+  PosixPlace place = device_place(device, open_device(device).get());
+  place.offset += std::stoull(start) * kSector;
+  return place;
+}
+
+PosixPlace device_place(dev_t device, int descriptor) {
   constexpr unsigned kLoopMajor = 7;
   const std::string system = "/sys/dev/block/" + number_of(device);
-  const std::string partition = attribute(system + "/partition");
-  if (major(device) == kLoopMajor && partition.empty()) {
-    const std::string identity = loop_identity(descriptor);
-    if (!identity.empty()) return identity;
+  if (auto place = partition_place(system)) return *place;
+  if (major(device) == kLoopMajor) {
+    if (auto place = loop_place(descriptor)) return *place;
   }
-  if (const std::string uuid = attribute(system + "/dm/uuid"); !uuid.empty()) return "dm:" + uuid;
-
-  // A partition's own folder stands inside its disk's.
-  const std::string disk = partition.empty() ? system : system + "/..";
-  const std::string suffix = partition.empty() ? "" : ":partition-" + partition;
+  if (const std::string uuid = attribute(system + "/dm/uuid"); !uuid.empty()) {
+    return {.medium = "dm:" + uuid};
+  }
   for (const char* name : {"/wwid", "/device/wwid"}) {
-    if (const std::string wwid = attribute(disk + name); !wwid.empty())
-      return "wwid:" + wwid + suffix;
+    const std::string wwid = attribute(system + name);
+    if (!wwid.empty()) return {.medium = "wwid:" + wwid};
   }
-  return "block:" + number_of(device);
+  return {.medium = "block:" + number_of(device)};
 }
 
 }  // namespace
 
-std::string posix_identity(int descriptor, const struct stat& status) {
-  if (!S_ISBLK(status.st_mode)) return file_identity(status.st_dev, status.st_ino);
-  return device_identity(status.st_rdev, descriptor);
+std::string PosixPlace::identity() const {
+  return offset == 0 ? medium : medium + "+" + std::to_string(offset);
+}
+
+PosixPlace posix_place(int descriptor, const struct stat& status) {
+  if (!S_ISBLK(status.st_mode)) return {.medium = file_medium(status.st_dev, status.st_ino)};
+  return device_place(status.st_rdev, descriptor);
 }
 
 }  // namespace blockhaul

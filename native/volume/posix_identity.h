@@ -2,14 +2,24 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <string>
 
 namespace blockhaul {
 
-/// What names the bytes behind an inode rather than the path that led there: the same text for a
-/// symlink and its end, for a hard link, and for a loop device and its backing file or device. For
-/// a block device it is what the device says of itself (device-mapper UUID, WWID) where it says
-/// anything, and its number, which does not outlive a reboot, where it does not.
-[[nodiscard]] std::string posix_identity(int descriptor, const struct stat& status);
+/// The bytes behind an inode, rather than the path that led there: where they begin on which
+/// medium. A symlink and its end, hard links, a loop device and its backing file or device all lie
+/// on one medium; so do a disk and its partitions. A disk is named by what it says of itself
+/// (device-mapper UUID, WWID) where it says anything, and by its number, which does not outlive a
+/// reboot, where it does not.
+struct PosixPlace {
+  std::string medium{};
+  std::uint64_t offset = 0;  ///< bytes from the medium's start
+
+  /// One text for both.
+  [[nodiscard]] std::string identity() const;
+};
+
+[[nodiscard]] PosixPlace posix_place(int descriptor, const struct stat& status);
 
 }  // namespace blockhaul

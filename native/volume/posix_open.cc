@@ -139,7 +139,10 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   VolumeInfo& info = volume->info_;
   info.name = options.path;
   info.kind = volume->is_block_ ? "block" : "file";
-  info.identity = posix_identity(volume->buffered_.get(), status);
+  const PosixPlace place_of_bytes = posix_place(volume->buffered_.get(), status);
+  info.identity = place_of_bytes.identity();
+  info.medium = place_of_bytes.medium;
+  info.medium_offset = place_of_bytes.offset;
   info.read_only = !writes;
   info.zeroes = writes;
   info.maps_extents = !volume->is_block_;

@@ -46,11 +46,13 @@ enum class ZeroState : std::uint8_t { unknown, proven_zero };
 }
 
 struct VolumeInfo {
-  std::string kind;              ///< "file", "block", "rbd", "js", "null", "zero", "pattern", …
-  std::string name;              ///< for messages
-  std::string identity;          ///< the same for the same bytes, whatever path led there
-  std::uint64_t size = 0;        ///< bytes
-  std::uint32_t block_size = 1;  ///< bytes: the smallest unit the medium itself writes
+  std::string kind;      ///< "file", "block", "rbd", "js", "null", "zero", "pattern", …
+  std::string name;      ///< for messages
+  std::string identity;  ///< the same for the same bytes, whatever path led there
+  std::string medium{};  ///< what the bytes lie on, where volumes may overlap; "": identity
+  std::uint64_t medium_offset = 0;  ///< where they begin on it, in bytes
+  std::uint64_t size = 0;           ///< bytes
+  std::uint32_t block_size = 1;     ///< bytes: the smallest unit the medium itself writes
   std::uint32_t preferred_size =
       0;  ///< bytes: requests that stay within multiples of it are cheap; 0: any
   ZeroState zero_state = ZeroState::unknown;  ///< when it was opened: see Volume::zero_state()

@@ -4,8 +4,8 @@ import { BlockhaulError, errnoOf } from "../errors.js";
 import {
   type JsDispatch,
   type JsOperation,
+  type JsVolumeInfo,
   type NativeVolume,
-  type NativeVolumeInfo,
   native,
 } from "../native.js";
 
@@ -77,7 +77,7 @@ function isUnsupported(error: unknown): boolean {
 }
 
 /** @throws BlockhaulError ERR_INTERNAL where the author's description makes no sense */
-function describeJsVolume(volume: JsVolume, driver: string, ref: string): NativeVolumeInfo {
+function describeJsVolume(volume: JsVolume, driver: string, ref: string): JsVolumeInfo {
   const { size, blockSize = 1, preferredSize = 0, zeroState = "unknown" } = volume;
   const readOnly = volume.readOnly ?? volume.write === undefined;
   const fault = [
