@@ -41,7 +41,7 @@ await main(async () => {
 
 /** Looks at the sources that have changed, or any header with them, since they were last found clean. */
 async function tidy() {
-  const folder = await configure("tidy", "addon");
+  const folder = await configure("tidy", ["addon"]);
   const headers = filesUnder("native").filter((file) => file.endsWith(".h"));
   const waiting = filesUnder("native")
     .filter((file) => file.endsWith(".cc"))

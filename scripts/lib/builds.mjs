@@ -25,11 +25,20 @@ export const typeScriptStamp = new Stamp("ts", {
 export async function buildNative() {
   say("Building the native addon (cmake-js)");
   const tools = await buildTools();
+  forgetMovedBuild();
   const cmakeJs = path.join(tools, "cmake-js", "bin", "cmake-js");
   await nativeStamp.renew(() =>
     // CMakeLists.txt asks node where the headers are.
     compile(process.execPath, [cmakeJs, "build", "--log-level", "warn"], { NODE_PATH: tools }),
   );
+}
+
+/** CMake refuses a build folder that came from elsewhere: a checkout that was moved or copied. */
+function forgetMovedBuild() {
+  const cache = path.join(root, "build", "CMakeCache.txt");
+  if (!existsSync(cache)) return;
+  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, "utf8"))?.[1];
+  if (home !== root) rmSync(path.join(root, "build"), { recursive: true });
 }
 
 /**

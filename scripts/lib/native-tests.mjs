@@ -9,17 +9,17 @@ import { compile, root, run, say, tryRun } from "./run.mjs";
  * Configures a CMake build of its own under out/, without building anything.
  *
  * @param {string} variant names the folder
- * @param {"addon" | "tests"} part what is to be built on top of the engine
+ * @param {readonly ("addon" | "tests")[]} parts what is to be built on top of the engine
  * @param {string} [sanitize]
  * @returns {Promise<string>} the folder, from the root
  */
-export async function configure(variant, part, sanitize = "") {
+export async function configure(variant, parts, sanitize = "") {
   const folder = `out/${variant}`;
   const settings = [
     "CMAKE_BUILD_TYPE=RelWithDebInfo",
     `CMAKE_COMPILE_WARNING_AS_ERROR=${process.env.CI ? "ON" : "OFF"}`,
-    `BLOCKHAUL_ADDON=${part === "addon" ? "ON" : "OFF"}`,
-    `BLOCKHAUL_TESTS=${part === "tests" ? "ON" : "OFF"}`,
+    `BLOCKHAUL_ADDON=${parts.includes("addon") ? "ON" : "OFF"}`,
+    `BLOCKHAUL_TESTS=${parts.includes("tests") ? "ON" : "OFF"}`,
     `BLOCKHAUL_SANITIZE=${sanitize}`,
   ];
   const defines = settings.map((setting) => `-D${setting}`);
@@ -31,13 +31,16 @@ export async function configure(variant, part, sanitize = "") {
  * Builds the native tests and runs them, once for every way of doing I/O.
  *
  * @param {string} variant names the build's folder and the run
- * @param {{ sanitize?: string, env?: Record<string, string>, filter?: string | undefined }} [options]
+ * @param {{ sanitize?: string, withAddon?: boolean, env?: Record<string, string>, filter?: string | undefined }} [options]
  * @returns {Promise<Counts[]>}
  */
-export async function runNativeTests(variant, { sanitize = "", env = {}, filter } = {}) {
+export async function runNativeTests(
+  variant,
+  { sanitize = "", withAddon = false, env = {}, filter } = {},
+) {
   say(`Building the native tests (${variant})`);
-  const folder = await configure(variant, "tests", sanitize);
-  await compile("cmake", ["--build", folder, "--target", "blockhaul_tests"]);
+  const folder = await configure(variant, withAddon ? ["tests", "addon"] : ["tests"], sanitize);
+  await compile("cmake", ["--build", folder]);
   const all = [];
   for (const io of ["uring", "threads"]) {
     const name = `${variant}-${io}`;
