@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -83,9 +83,9 @@ export async function measuredCopy(
       BLOCKHAUL_TEST_MEMORY_REPORT: file,
     },
   });
+  const peakMemory = existsSync(file) ? Number(readFileSync(file, "utf8")) : Number.NaN;
+  rmSync(file, { force: true });
   if (result.status !== 0) throw new Error(`exit ${result.status}: ${result.stderr}`);
-  const peakMemory = Number(readFileSync(file, "utf8"));
-  rmSync(file);
   const events = result.stdout.trimEnd().split("\n");
   return { report: JSON.parse(events.at(-1) ?? "{}"), peakMemory };
 }

@@ -94,11 +94,11 @@ export function someImage(random: Random): ImageOptions {
 }
 
 function judged(stock: Stock, ref: string, volume: OracleVolume, content: Content): Source {
-  const check = () => stock.oracle.compare(volume, content.path, content.size, 0);
+  const check = () => stock.oracle.compare(volume, content.path, content.size);
   return { ref, content, check };
 }
 
-/** Holes stay holes. */
+/** Holes stay holes. Nothing is flushed: a copy must see what is in the page cache only. */
 async function writeSegments(path: string, content: Content): Promise<void> {
   const bytes = readFileSync(content.path);
   const file = await open(path, "wx");
@@ -107,7 +107,6 @@ async function writeSegments(path: string, content: Content): Promise<void> {
     for (const [offset, length] of rangesOf(content, "data", "zero")) {
       await file.write(bytes, offset, length, offset);
     }
-    await file.sync();
   } finally {
     await file.close();
   }
@@ -117,7 +116,6 @@ async function writeAll(path: string, content: Content): Promise<void> {
   const device = await open(path, "r+");
   try {
     await device.write(readFileSync(content.path));
-    await device.sync();
   } finally {
     await device.close();
   }
@@ -149,8 +147,9 @@ async function makeClone(stock: Stock, image: string, content: Content, random: 
     garbage,
     covered.filter(([, length]) => length > 0),
   );
-  await stock.oracle.snapshot(parent, "s");
-  await stock.oracle.clone(parent, "s", image, size);
+  await stock.oracle.change(parent, ["snapshot", "s"]);
+  await stock.oracle.clone(parent, "s", image);
+  await stock.oracle.change(image, ["resize", size]);
   const bytes = readFileSync(path);
   const isZero = ([offset, length]: Range) =>
     bytes.subarray(offset, offset + length).every((byte) => byte === 0);
@@ -163,9 +162,11 @@ async function makeClone(stock: Stock, image: string, content: Content, random: 
 async function makeSnapshot(stock: Stock, image: string, content: Content, random: Random) {
   await stock.oracle.create(image, content.size, someImage(random));
   await stock.oracle.write({ image }, content.path, rangesOf(content, "data", "zero"));
-  await stock.oracle.snapshot(image, "s");
+  await stock.oracle.change(image, ["snapshot", "s"]);
   await stock.oracle.fill({ image }, 0xee);
-  if (random.chance(0.5)) await stock.oracle.resize(image, random.between(1, 2 * content.size));
+  if (random.chance(0.5)) {
+    await stock.oracle.change(image, ["resize", random.between(1, 2 * content.size)]);
+  }
 }
 
 function makeJs(stock: Stock, name: string, content: Content, random: Random): Source {

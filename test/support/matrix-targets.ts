@@ -65,8 +65,7 @@ async function makeFile(stock: Stock, name: string, state: TargetState, size: nu
   const isNew = state === "new";
   if (!isNew) writeFileSync(path, Buffer.alloc(size, GARBAGE));
   const volume = await openVolume(path, { mode: "write", ...(isNew && { create: { size } }) });
-  const check = (content: Content) =>
-    stock.oracle.compare({ path }, content.path, content.size, GARBAGE);
+  const check = (content: Content) => stock.oracle.compare({ path }, content.path, size, GARBAGE);
   return { volume, check };
 }
 
@@ -91,8 +90,8 @@ async function makeBlock(
     // The file behind it has what was flushed; what the device shows may still be in memory.
     const medium = { path: device.backing };
     return (
-      (await stock.oracle.compare(medium, content.path, content.size, before)) ??
-      (await stock.oracle.compare({ path: device.path }, content.path, content.size, before))
+      (await stock.oracle.compare(medium, content.path, size, before)) ??
+      (await stock.oracle.compare({ path: device.path }, content.path, size, before))
     );
   };
   return { volume, check };
@@ -122,8 +121,7 @@ async function makeRbd(
   };
   const ref = stock.pool.ref(image);
   const volume = await openVolume(ref, { mode: "write", ...(state === "new" && { create }) });
-  const check = (content: Content) =>
-    stock.oracle.compare({ image }, content.path, content.size, GARBAGE);
+  const check = (content: Content) => stock.oracle.compare({ image }, content.path, size, GARBAGE);
   return { volume, check };
 }
 
@@ -139,7 +137,7 @@ async function makeClone(
   if (!devices.has(parent)) {
     await stock.oracle.create(parent, size, someImage(random));
     await stock.oracle.fill({ image: parent }, GARBAGE);
-    await stock.oracle.snapshot(parent, "s");
+    await stock.oracle.change(parent, ["snapshot", "s"]);
     devices.set(parent, { path: "", backing: "" });
   }
   await stock.oracle.clone(parent, "s", image);
@@ -147,8 +145,7 @@ async function makeClone(
     await stock.oracle.fill({ image }, GARBAGE, random.between(1, size));
   }
   const volume = await openVolume(stock.pool.ref(image), { mode: "write" });
-  const check = (content: Content) =>
-    stock.oracle.compare({ image }, content.path, content.size, GARBAGE);
+  const check = (content: Content) => stock.oracle.compare({ image }, content.path, size, GARBAGE);
   return { volume, check };
 }
 
@@ -171,7 +168,7 @@ async function makeJs(
     stock.js.delete(name);
     const dump = stock.workspace.path(name);
     writeFileSync(dump, bytes);
-    return stock.oracle.compare({ path: dump }, content.path, content.size, isNew ? 0 : GARBAGE);
+    return stock.oracle.compare({ path: dump }, content.path, size, isNew ? 0 : GARBAGE);
   };
   return { volume, check };
 }

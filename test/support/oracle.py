@@ -13,6 +13,7 @@ import contextlib
 import errno
 import json
 import os
+import random
 import sys
 
 import volume_digest
@@ -127,20 +128,42 @@ def create(image, size, order=22, features=None, stripe_unit=0, stripe_count=0):
     )
 
 
-def snapshot(image, name):
-    with rbd.Image(pool, image) as handle:
-        handle.create_snap(name)
-
-
-def clone(parent, snapshot, image, size=None):
+def clone(parent, snapshot, image):
     rbd.RBD().clone(pool, parent, snapshot, pool, image)
-    if size is not None:
-        resize(image, size)
 
 
-def resize(image, size):
+def change(image, steps):
+    """Does steps [name, …] to an image, one after the other."""
     with rbd.Image(pool, image) as handle:
-        handle.resize(size)
+        for name, *arguments in steps:
+            CHANGES[name](handle, *arguments)
+
+
+def write_bytes(handle, offset, length, seed):
+    handle.write(random.Random(seed).randbytes(length), offset)
+
+
+def map_objects(handle, enabled):
+    """An object map that is switched on later is not valid until it is built."""
+    features = [rbd.RBD_FEATURE_OBJECT_MAP, rbd.RBD_FEATURE_FAST_DIFF]
+    wanted = [rbd.RBD_FEATURE_EXCLUSIVE_LOCK, *features] if enabled else reversed(features)
+    for feature in wanted:
+        if bool(handle.features() & feature) != enabled:
+            handle.update_features(feature, enabled)
+
+
+CHANGES = {
+    "write": write_bytes,
+    "write zeros": lambda handle, offset, length: handle.write(bytes(length), offset),
+    "zero": lambda handle, offset, length: handle.write_zeroes(offset, length),
+    "discard": lambda handle, offset, length: handle.discard(offset, length),
+    "snapshot": lambda handle, name: handle.create_snap(name),
+    "remove snapshot": lambda handle, name: handle.remove_snap(name),
+    "roll back": lambda handle, name: handle.rollback_to_snap(name),
+    "resize": lambda handle, size: handle.resize(size),
+    "flatten": lambda handle: handle.flatten(),
+    "map objects": map_objects,
+}
 
 
 def fill(volume, byte, length=None):
@@ -161,14 +184,12 @@ def write(volume, content, data=(), zeroes=()):
 
 
 def compare(volume, content, size, tail):
-    """None where a volume holds a file's bytes, and behind them nothing but the byte `tail`; else what differs."""
+    """None where a volume of `size` bytes holds a file's bytes, and behind them nothing but the byte `tail`."""
     with opened(volume) as target, opened({"path": content}) as source:
-        if source.size != size:
-            return f"the content has {source.size} bytes, not {size}"
-        if target.size < size:
-            return f"the volume has {target.size} bytes, fewer than {size}"
-        for offset, step in pieces(0, target.size):
-            inside = max(0, min(step, size - offset))
+        if target.size != size:
+            return f"it has {target.size} bytes, not {size}"
+        for offset, step in pieces(0, size):
+            inside = max(0, min(step, source.size - offset))
             wanted = source.read(offset, inside) + bytes([tail]) * (step - inside)
             if difference := first_difference(target.read(offset, step), wanted, offset):
                 return difference
@@ -224,9 +245,8 @@ functions = {
     function.__name__: function
     for function in (
         create,
-        snapshot,
         clone,
-        resize,
+        change,
         fill,
         write,
         compare,

@@ -19,6 +19,15 @@ export interface ImageOptions {
   readonly stripe_count?: number;
 }
 
+export type ImageChange =
+  | readonly ["write", offset: number, length: number, seed: number]
+  | readonly ["write zeros" | "zero" | "discard", offset: number, length: number]
+  | readonly ["snapshot" | "remove snapshot" | "roll back", name: string]
+  | readonly ["resize", size: number]
+  | readonly ["flatten"]
+  /** Whether it has an object map and fast diff. */
+  | readonly ["map objects", enabled: boolean];
+
 /**
  * Prepares volumes and says what they hold, in a Python process of its own that shares no code with the
  * engine: test/support/oracle.py tells what each function does.
@@ -43,16 +52,13 @@ export class Oracle implements AsyncDisposable {
     return this.#call("create", { image, size, ...options });
   }
 
-  snapshot(image: string, name: string): Promise<void> {
-    return this.#call("snapshot", { image, name });
+  clone(parent: string, snapshot: string, image: string): Promise<void> {
+    return this.#call("clone", { parent, snapshot, image });
   }
 
-  clone(parent: string, snapshot: string, image: string, size?: number): Promise<void> {
-    return this.#call("clone", { parent, snapshot, image, size });
-  }
-
-  resize(image: string, size: number): Promise<void> {
-    return this.#call("resize", { image, size });
+  /** Does steps to an image, one after the other. */
+  change(image: string, ...steps: readonly ImageChange[]): Promise<void> {
+    return this.#call("change", { image, steps });
   }
 
   fill(volume: OracleVolume, byte: number, length?: number): Promise<void> {
@@ -69,13 +75,13 @@ export class Oracle implements AsyncDisposable {
     return this.#call("write", { volume, content, data, zeroes });
   }
 
-  /** What differs between a volume and a file with nothing but the byte `tail` behind it; null if nothing does. */
-  compare(
-    volume: OracleVolume,
-    content: string,
-    size: number,
-    tail: number,
-  ): Promise<string | null> {
+  /**
+   * What differs between a volume and a file; null if nothing does. Where the volume has more bytes, those must all
+   * be `tail`.
+   *
+   * @param size the volume's
+   */
+  compare(volume: OracleVolume, content: string, size: number, tail = 0): Promise<string | null> {
     return this.#call("compare", { volume, content, size, tail });
   }
 
