@@ -45,6 +45,9 @@ interface Ends {
 
 const kinds = ["file to file", "js to js", "file to rbd", "rbd to file", "rbd to js"] as const;
 
+/** Also from a JavaScript volume whose read never ends. */
+const kindsToEnd = [...kinds, "stuck to file"] as const;
+
 let made = 0;
 
 /** A source, and a target of its own. */
@@ -55,6 +58,7 @@ async function endsOf(kinds: string): Promise<Ends> {
 
 function sourceOf(kind: string): string {
   if (kind === "js") return "js:source";
+  if (kind === "stuck") return "js:stuck";
   return kind === "rbd" ? pool.ref("source") : source;
 }
 
@@ -119,24 +123,25 @@ interface Counted {
 function expectNothingLeft({ before, after }: Counted) {
   expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
   expect(after.threads).toBeLessThanOrEqual(before.threads);
-  // Of buffers, that is; what the allocators keep for later comes and goes.
+  // Of buffers, that is; what the allocators keep for later comes and goes. A sanitizer's keeps what was freed.
+  if (process.env.BLOCKHAUL_TEST_SANITIZER) return;
   expect(after.memory).toBeLessThanOrEqual(before.memory + 96 * MiB);
 }
 
 describe.each(["uring", "threads"])("a process that ends in the middle of a copy, %s", (io) => {
-  test.each(kinds)("from %s, by process.exit", async (kind) => {
+  test.each(kindsToEnd)("from %s, by process.exit", async (kind) => {
     const ended = await run("end", { how: "exit", ...(await endsOf(kind)) }, io);
     expect(ended).toEqual({ status: 7, signal: null, stdout: "", stderr: "" });
   });
 
-  test.each(kinds)("from %s, by an error that nobody catches", async (kind) => {
+  test.each(kindsToEnd)("from %s, by an error that nobody catches", async (kind) => {
     const ended = await run("end", { how: "throw", ...(await endsOf(kind)) }, io);
     expect(ended).toMatchObject({ status: 1, signal: null, stdout: "" });
     expect(ended.stderr).toContain("nobody catches this");
   });
 
   test("in workers, by terminate", async () => {
-    const ends = await Promise.all(kinds.map(endsOf));
+    const ends = await Promise.all(kindsToEnd.map(endsOf));
     expectNothingLeft(await resultOf<Counted>("workers", { ends, rounds: 3 }, io));
   });
 });
@@ -202,7 +207,7 @@ describe("nothing is left open or running", () => {
       if (from.startsWith("js:") || target.startsWith("js:")) continue;
       const image = /^rbd:[^/]+\/([^:]+)/.exec(target)?.[1];
       const volume = image === undefined ? { path: target } : { image };
-      expect(await oracle.compare(volume, source, SIZE, 0), `${from} to ${target}`).toBeNull();
+      expect(await oracle.compare(volume, source, SIZE), `${from} to ${target}`).toBeNull();
     }
   });
 
@@ -288,7 +293,7 @@ describe("in this process", () => {
         await Promise.all(copies);
       }
       for (const file of files) {
-        expect(await oracle.compare({ path: file }, source, SIZE, 0)).toBeNull();
+        expect(await oracle.compare({ path: file }, source, SIZE)).toBeNull();
         rmSync(file);
       }
     }
