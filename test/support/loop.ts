@@ -8,6 +8,10 @@ export interface LoopOptions {
   /** Bytes of a sector: 512 unless told. */
   readonly sectorSize?: 512 | 4096;
   readonly readOnly?: boolean;
+  /** Bytes of the file that come before the device's; 0 unless told. */
+  readonly offset?: number;
+  /** Bytes; to the file's end unless told. */
+  readonly size?: number;
 }
 
 export interface LoopDevice {
@@ -26,6 +30,8 @@ export class LoopDevices implements AsyncDisposable {
     const flags = [
       ...(options.sectorSize === undefined ? [] : ["--sector-size", String(options.sectorSize)]),
       ...(options.readOnly ? ["--read-only"] : []),
+      ...(options.offset === undefined ? [] : ["--offset", String(options.offset)]),
+      ...(options.size === undefined ? [] : ["--sizelimit", String(options.size)]),
     ];
     const { stdout } = await execute("losetup", ["--find", "--show", ...flags, backing]);
     const path = stdout.trim();
