@@ -29,8 +29,9 @@ std::optional<Result<T>> call_within(std::chrono::seconds limit, std::function<R
     bool given_up = false;
   };
   auto shared = std::make_shared<Shared>();
+  std::thread thread;
   try {
-    std::thread([shared, call = std::move(call), discard = std::move(discard)] {
+    thread = std::thread([shared, call = std::move(call), discard = std::move(discard)] {
       Result<T> result = call();
       std::unique_lock lock(shared->mutex);
       if (shared->given_up) {
@@ -40,13 +41,20 @@ std::optional<Result<T>> call_within(std::chrono::seconds limit, std::function<R
       }
       shared->result.emplace(std::move(result));
       shared->changed.notify_one();
-    }).detach();
+    });
   } catch (const std::system_error& error) {
     return Result<T>(Error::from_errno(error.code().value(), Operation::open, "thread"));
   }
-  std::unique_lock lock(shared->mutex);
-  shared->changed.wait_for(lock, limit, [&] { return shared->result.has_value(); });
-  shared->given_up = !shared->result.has_value();
+  {
+    std::unique_lock lock(shared->mutex);
+    shared->changed.wait_for(lock, limit, [&] { return shared->result.has_value(); });
+    shared->given_up = !shared->result.has_value();
+  }
+  if (shared->given_up) {
+    thread.detach();
+    return std::nullopt;
+  }
+  thread.join();
   return std::move(shared->result);
 }
 

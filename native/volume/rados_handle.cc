@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -62,10 +63,16 @@ Error connect_error(const RadosConf& conf, const std::string& name, std::chrono:
 
 RadosHandle::RadosHandle(const Librbd& librbd) : librbd_(&librbd) {
   ++alive;
-  // Handlers run in the reverse order of their registration. Now librados is loaded and its static
-  // objects have registered theirs, so this one comes first.
-  static std::once_flag registered;
-  std::call_once(registered, [] { ::on_exit(exit_past_librados, nullptr); });
+  reached(Stage::loaded);
+}
+
+void RadosHandle::reached(Stage stage) {
+  // Handlers and destructors run in the reverse order of their registration. Some of librados and
+  // of OpenSSL register at load, others at their first use, so this one has to come after each of
+  // these.
+  static std::array<std::once_flag, 3> registered;
+  std::call_once(registered[static_cast<std::size_t>(stage)],
+                 [] { ::on_exit(exit_past_librados, nullptr); });
 }
 
 RadosHandle::~RadosHandle() {
@@ -91,6 +98,7 @@ Result<RadosHandle> RadosHandle::connect(const Librbd& librbd, const CephConnect
   if (const int connected = librbd.rados_connect(handle.get()); connected < 0) {
     return connect_error(conf, connection.name, handle.patience_, connected);
   }
+  reached(Stage::connected);
   return handle;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -24,7 +25,7 @@ struct CephConnection {
 /// Owns a rados_t: one client of a cluster, with threads of its own.
 ///
 /// While one exists, the process ends without running static destructors: those of librados would
-/// pull its data away from under these threads.
+/// pull its data away from under these threads (docs/decisions/0004-exit-past-open-calls.md).
 class RadosHandle {
  public:
   /// Reads the configuration (files, then CEPH_ARGS, then overrides) and connects. Blocks until the
@@ -39,6 +40,11 @@ class RadosHandle {
   RadosHandle(const RadosHandle&) = delete;
   RadosHandle& operator=(const RadosHandle&) = delete;
   RadosHandle& operator=(RadosHandle&&) = delete;
+
+  /// Notes that a part of librados came to life, with static objects that want to be destroyed at
+  /// the end of the process.
+  enum class Stage : std::uint8_t { loaded, connected, opened };
+  static void reached(Stage stage);
 
   [[nodiscard]] const Librbd& librbd() const { return *librbd_; }
   [[nodiscard]] rados_t get() const { return handle_; }

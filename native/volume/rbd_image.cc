@@ -39,6 +39,7 @@ Result<std::unique_ptr<RbdImage>> RbdImage::open(const RbdOpenOptions& options) 
       [opening = opening.value()](Result<Opened> late) {
         if (late) opening.undo(std::move(late.value()));
       });
+  RadosHandle::reached(RadosHandle::Stage::opened);
   if (opened) return std::move(*opened);
   return Error{.number = ETIMEDOUT,
                .message = "the cluster's storage did not answer within " +

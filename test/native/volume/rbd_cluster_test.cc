@@ -329,6 +329,10 @@ using RbdClusterDeathTest = RbdClusterTest;
 
 /// Ends the process while others open and close volumes, and nobody waits for them.
 [[noreturn]] void exit_in_mid_open(const RbdOpenOptions& wanted, int milliseconds) {
+  if (auto first = RbdVolume::open(wanted); !first) {
+    std::fprintf(stderr, "%s\n", first.error().message.c_str());
+    std::_Exit(9);
+  }
   for (int i = 0; i < 3; ++i) {
     std::thread([wanted] {
       while (true) [[maybe_unused]] auto volume = RbdVolume::open(wanted);
@@ -342,8 +346,14 @@ using RbdClusterDeathTest = RbdClusterTest;
 // signal.
 TEST_F(RbdClusterDeathTest, AProcessMayEndWhileItOpensVolumes) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  const std::string name = new_name();
-  ASSERT_NE(create(name, {.size = kMiB}), nullptr);
+  // Each of the processes comes by here, and none but the first cleans up: they share an image.
+  const std::string name = shared_name("native-exit");
+  RbdOpenOptions wanted = options(name);
+  wanted.writable = true;
+  wanted.create = RbdCreateOptions{.size = kMiB};
+  if (auto made = RbdVolume::open(wanted); !made) {
+    ASSERT_EQ(made.error().number, EEXIST);
+  }
   for (int milliseconds = 200; milliseconds < 360; milliseconds += 20) {
     EXPECT_EXIT(exit_in_mid_open(options(name), milliseconds), testing::ExitedWithCode(7), "");
   }

@@ -24,6 +24,8 @@ class RbdTest : public testing::Test {
 
   /// A fresh name, whose image is removed at the test's end, with its snapshots.
   std::string new_name();
+  /// A name that is removed likewise, but is the same in every process.
+  std::string shared_name(const std::string& name);
   /// Options for an image in pool "rbd".
   [[nodiscard]] RbdOpenOptions options(const std::string& image) const;
   std::unique_ptr<RbdVolume> open(const RbdOpenOptions& wanted);
