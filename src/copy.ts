@@ -20,7 +20,7 @@ export interface CopyOptions {
   readonly requestSize?: number | bigint | undefined;
   /** All the buffers together; 64 MiB unless told. */
   readonly memory?: number | bigint | undefined;
-  /** Threads that drive requests, 1 to 64; 1 unless told. */
+  /** Threads that drive requests, 1 to 64, and no more than requests or buffers; 1 unless told. */
   readonly threads?: number | undefined;
   /** Ask the source where it holds data, and read only that; true unless told. */
   readonly useExtents?: boolean | undefined;
@@ -137,8 +137,13 @@ export function planCopy(source: Volume, target: Volume, options: CopyOptions = 
     requests: toCount(requests, "requests", MOST_REQUESTS),
     requestSize,
     memory,
-    threads: toCount(options.threads ?? 1, "threads", MOST_THREADS),
-    useExtents: options.useExtents ?? true,
+    // Each thread needs a request and a buffer of its own.
+    threads: Math.min(
+      toCount(options.threads ?? 1, "threads", MOST_THREADS),
+      requests,
+      Math.floor(memory / requestSize),
+    ),
+    useExtents: Boolean(options.useExtents ?? true),
     digest,
     bandwidthLimit: toBytes(options.bandwidthLimit ?? 0, "bandwidthLimit"),
   };

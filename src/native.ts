@@ -19,6 +19,7 @@ export interface NativeVolumeInfo {
   readonly blockSize: number;
   /** Requests that stay within multiples of it are cheap; 0: any. */
   readonly preferredSize: number;
+  /** When it was opened; the engine goes by what it knows later. */
   readonly zeroState: "proven-zero" | "unknown";
   readonly readOnly: boolean;
   /** Bypasses the page cache. */

@@ -93,14 +93,14 @@ void FunctionBridge::run(Napi::Env env, std::uint64_t id) {
     if (found == calls_.end()) return;
     call = found->second;
   }
-  Napi::Value buffer = env.Undefined();
-  if (call->operation == Operation::read) {
-    buffer = Napi::Buffer<std::uint8_t>::New(env, call->length);
-  } else if (call->operation == Operation::write) {
-    buffer = Napi::Buffer<std::uint8_t>::Copy(
-        env, reinterpret_cast<const std::uint8_t*>(call->data.data()), call->data.size());
-  }
   try {
+    Napi::Value buffer = env.Undefined();
+    if (call->operation == Operation::read) {
+      buffer = Napi::Buffer<std::uint8_t>::New(env, call->length);
+    } else if (call->operation == Operation::write) {
+      buffer = Napi::Buffer<std::uint8_t>::Copy(
+          env, reinterpret_cast<const std::uint8_t*>(call->data.data()), call->data.size());
+    }
     const Napi::Value promise =
         dispatch_->Call({Napi::String::New(env, std::string(name_of(call->operation))),
                          to_number(env, call->offset), to_number(env, call->length), buffer});

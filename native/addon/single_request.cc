@@ -1,6 +1,7 @@
 #include "addon/single_request.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -26,17 +27,29 @@ struct PendingRequest {
   std::string name;
   Reactor* reactor = nullptr;
   Napi::ObjectReference kept_handle;
-  Napi::ObjectReference kept_buffer;
+  Napi::ObjectReference target;  ///< of a read: JavaScript's buffer
   Task start{};
   Request request{};
-  // Of a zero that the volume cannot do:
-  std::optional<PageMemory> zeros;
-  std::uint64_t end = 0;
+  /// What the volume reads into or writes from, never JavaScript's own memory: that can be
+  /// transferred to a worker and freed while a request is under way.
+  std::optional<PageMemory> memory;
+  std::uint64_t end = 0;  ///< of a zero that is being written
 };
+
+/// False where JavaScript has given its buffer away meanwhile.
+bool bring_to_target(const PendingRequest& pending) {
+  auto buffer = pending.target.Value().As<Napi::Uint8Array>();
+  if (buffer.ByteLength() != pending.request.length) return false;
+  std::memcpy(buffer.Data(), pending.memory->bytes().data(), buffer.ByteLength());
+  return true;
+}
 
 void settle(Napi::Env env, PendingRequest* pending) {
   const std::unique_ptr<PendingRequest> owned(pending);
-  const Request& request = pending->request;
+  Request& request = pending->request;
+  if (request.error == 0 && !pending->target.IsEmpty() && !bring_to_target(*pending)) {
+    request.error = EFAULT;
+  }
   if (request.error == 0) {
     pending->open.resolve(env.Undefined());
   } else {
@@ -60,17 +73,17 @@ bool write_zeros(PendingRequest& pending) {
       request.error = zeros.error().number;
       return false;
     }
-    pending.zeros = std::move(zeros.value());
+    pending.memory = std::move(zeros.value());
     pending.end = request.offset + request.length;
     request.operation = Operation::write;
     request.length = 0;
-  } else if (!pending.zeros || request.error != 0) {
+  } else if (pending.end == 0 || request.error != 0) {
     return false;
   }
   request.offset += request.length;
   request.length = std::min(kZerosAtOnce, pending.end - request.offset);
   if (request.length == 0) return false;
-  request.data = pending.zeros->bytes().first(request.length);
+  request.data = pending.memory->bytes().first(request.length);
   pending.volume->submit(*pending.reactor, request);
   return true;
 }
@@ -94,9 +107,15 @@ Napi::Value start_request(Napi::Env env, VolumeHandle& handle, const SingleReque
   Result<Reactor*> reactor = environment.reactor();
   if (!reactor) throw Napi::Error(env, to_js(env, reactor.error()));
 
+  std::optional<PageMemory> memory;
+  if (single.length > 0 && !single.buffer.IsEmpty()) {
+    Result<PageMemory> made = PageMemory::create(single.length);
+    if (!made) throw Napi::Error(env, to_js(env, made.error(), volume->info().name));
+    memory = std::move(made.value());
+  }
   auto* pending = new PendingRequest(env, handle);
   const Napi::Promise promise = pending->open.promise();
-  if (single.operation == Operation::write) volume->note_write();
+  if (single.operation == Operation::write) volume->begin_writing();
   handle.begin();
   environment.request_begins();
   pending->name = volume->info().name;
@@ -107,10 +126,14 @@ Napi::Value start_request(Napi::Env env, VolumeHandle& handle, const SingleReque
   request.operation = single.operation;
   request.offset = single.offset;
   request.length = single.length;
-  if (!single.buffer.IsEmpty()) {
-    pending->kept_buffer = Napi::Persistent(static_cast<const Napi::Object&>(single.buffer));
-    request.data = {reinterpret_cast<std::byte*>(const_cast<std::uint8_t*>(single.buffer.Data())),
-                    single.buffer.ByteLength()};
+  if (memory) {
+    request.data = memory->bytes().first(request.length);
+    if (single.operation == Operation::write) {
+      std::memcpy(request.data.data(), single.buffer.Data(), request.length);
+    } else {
+      pending->target = Napi::Persistent(static_cast<const Napi::Object&>(single.buffer));
+    }
+    pending->memory = std::move(memory);
   }
   request.context = pending;
   request.on_done = request_done;

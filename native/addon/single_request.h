@@ -12,7 +12,7 @@ struct SingleRequest {
   Operation operation = Operation::read;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
-  Napi::Uint8Array buffer{};  ///< of read and write; kept alive until the request is done
+  Napi::Uint8Array buffer{};  ///< of read and write
 };
 
 /// Starts it on the environment's reactor; the promise resolves to undefined.

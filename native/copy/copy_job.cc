@@ -1,6 +1,7 @@
 #include "copy/copy_job.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "copy/copy_lane.h"
 
@@ -17,7 +18,7 @@ CopyJob::CopyJob(Volume& source, Volume& target, const CopyOptions& options,
     : source_(source),
       target_(target),
       options_(options),
-      skips_zeros_(target.zero_state() == ZeroState::proven_zero),
+      skips_zeros_(target.begin_writing() == ZeroState::proven_zero),
       rate_limit_(options.bandwidth_limit),
       extents_(source, options.size, options.use_extents ? map_mode : ExtentAhead::Mode::whole),
       planner_(extents_, options.size, options.request_size,
@@ -46,7 +47,6 @@ Status CopyJob::start(const std::vector<Reactor*>& reactors,
     made.push_back(std::move(lane.value()));
   }
   on_finished_ = std::move(on_finished);
-  target_.note_write();
   {
     const std::lock_guard lock(mutex_);
     lanes_ = std::move(made);
@@ -103,6 +103,7 @@ void CopyJob::note_zeros(std::uint64_t offset, std::uint64_t length) {
 void CopyJob::lane_idle(CopyLane& lane) {
   {
     const std::lock_guard lock(mutex_);
+    assert(lanes_at_work_ > 0);
     if (--lanes_at_work_ > 0) return;
     if (!first_error_) progress_.state = CopyState::flushing;
   }

@@ -68,6 +68,8 @@ void CopyLane::fill() {
     if (answer != Planner::Answer::piece) break;
     hold(piece);
   }
+  // A piece of zeros that begins while the copy stops is released at once, and that came here.
+  if (done_) return;
   if (free_.size() < slots_.size()) return;
   if (!job_.stopping() && (held_ || !planned_all)) return;
   done_ = true;
@@ -80,7 +82,8 @@ void CopyLane::hold(const Piece& piece) {
   held_ = piece;
   held_may_start_ = true;
   pace_.stop();
-  if (!piece.is_data) return;
+  // Zeros cost the target nothing, unless they must be written.
+  if (!piece.is_data && (job_.skips_zeros_ || job_.target_.info().zeroes)) return;
   held_by_limit_ = job_.rate_limit_.changes();
   const Clock::time_point now = reactor_.now();
   const Clock::time_point begin = job_.rate_limit_.reserve(piece.length, now);

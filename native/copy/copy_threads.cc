@@ -29,8 +29,11 @@ Result<std::unique_ptr<CopyThreads>> CopyThreads::start(
 
 CopyThreads::~CopyThreads() {
   if (!supervisor_.joinable()) return;
-  job_->cancel();
-  source_->interrupt();
+  if (!ended_) {
+    job_->cancel();
+    // Only then: it ends the maps of all who use the volume.
+    source_->interrupt();
+  }
   supervisor_.join();
 }
 
@@ -56,6 +59,7 @@ void CopyThreads::supervise() {
   for (Reactor* reactor : reactors) reactor->stop();
   for (std::thread& thread : threads) thread.join();
   job_->end_mapping();
+  ended_ = true;
   on_finished_(std::move(outcome));
 }
 

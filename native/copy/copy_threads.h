@@ -1,6 +1,6 @@
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -34,6 +34,7 @@ class CopyThreads {
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::unique_ptr<CopyJob> job_;
   std::function<void(CopyOutcome)> on_finished_;
+  std::atomic<bool> ended_{false};
   std::thread supervisor_;
 };
 

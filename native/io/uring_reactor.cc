@@ -100,7 +100,7 @@ void UringReactor::hand_over() {
 }
 
 void UringReactor::submit(FileOperation& operation) {
-  if (in_flight_ < limit_) {
+  if (in_flight_ < limit_ && backlog_first_ == nullptr) {
     prepare(operation);
     return;
   }

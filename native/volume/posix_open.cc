@@ -67,6 +67,21 @@ Result<UniqueDescriptor> create_file(const std::string& path, std::uint64_t size
   return created;
 }
 
+/// Takes a new file away again, unless the open succeeds.
+class NewFile {
+ public:
+  explicit NewFile(std::string path) : path_(std::move(path)) {}
+  ~NewFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+  void keep() { path_.clear(); }
+
+ private:
+  std::string path_;
+};
+
 /// In bytes; 0 and 0: O_DIRECT can be opened, but would go through the page cache.
 struct Alignment {
   std::uint32_t memory;
@@ -113,10 +128,12 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   std::unique_ptr<PosixVolume> volume(new PosixVolume());
 
   UniqueDescriptor place;
+  std::optional<NewFile> made;
   if (options.create_size) {
     Result<UniqueDescriptor> created = create_file(options.path, *options.create_size);
     if (!created) return created.error();
     place = std::move(created.value());
+    made.emplace(options.path);
   } else {
     // O_PATH has no side effects: a FIFO does not block, a tape does not rewind.
     place = UniqueDescriptor(::open(options.path.c_str(), O_PATH | O_CLOEXEC));
@@ -168,6 +185,7 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
     if (alignment.offset == 0 && !volume->is_block_) volume->direct_ = UniqueDescriptor();
     info.direct = alignment.offset != 0;
   }
+  if (made) made->keep();
   return volume;
 }
 

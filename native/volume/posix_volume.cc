@@ -69,7 +69,7 @@ void PosixVolume::file_done(FileOperation& operation, std::int64_t result) noexc
       return volume.zeroed(request, result);
     case Operation::flush:
       if (try_again(result) && request.step++ < kIdleRetries) return volume.advance_flush(request);
-      return finish(request, static_cast<int>(-result));
+      return volume.flushed(request, static_cast<int>(-result));
     default:
       return volume.transferred(request, result);
   }
@@ -159,6 +159,18 @@ void PosixVolume::advance_flush(Request& request) {
   request.file.kind = FileOperation::Kind::sync_data;
   request.file.descriptor = buffered_.get();
   request.reactor->submit(request.file);
+}
+
+/// The kernel tells of lost pages once. All that was written since the last good flush may be among
+/// them, so no later flush of this volume is a success.
+void PosixVolume::flushed(Request& request, int error) {
+  int lost = 0;
+  if (error != 0) flush_error_.compare_exchange_strong(lost, error);
+  finish(request, flush_error_.load());
+}
+
+bool PosixVolume::still_zero() const {
+  return is_block_ || (::lseek(buffered_.get(), 0, SEEK_DATA) < 0 && errno == ENXIO);
 }
 
 Result<std::vector<Extent>> PosixVolume::map(std::uint64_t offset, std::uint64_t length) {

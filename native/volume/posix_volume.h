@@ -57,6 +57,8 @@ class PosixVolume final : public Volume {
   void advance_zero(Request& request);
   void zeroed(Request& request, std::int64_t result);
   void advance_flush(Request& request);
+  void flushed(Request& request, int error);
+  [[nodiscard]] bool still_zero() const override;
 
   VolumeInfo info_;
   bool is_block_ = false;
@@ -65,6 +67,7 @@ class PosixVolume final : public Volume {
   UniqueDescriptor direct_;
   UniqueDescriptor buffered_;
   std::atomic<bool> direct_refused_{false};
+  std::atomic<int> flush_error_{0};     ///< the first; a positive errno
   WriteGate gate_;                      ///< of writes, where there are two ways
   std::atomic<unsigned> zero_step_{0};  ///< the first step of the ladder that was not refused
 };

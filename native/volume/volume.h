@@ -75,10 +75,15 @@ class Volume {
 
   /// What is known of the content now: a proof ends with the first write.
   [[nodiscard]] ZeroState zero_state() const {
-    return written_.load(std::memory_order_relaxed) ? ZeroState::unknown : info().zero_state;
+    if (written_.load(std::memory_order_relaxed)) return ZeroState::unknown;
+    return still_zero() ? info().zero_state : ZeroState::unknown;
   }
-  /// Who is going to write says so first; any thread.
-  void note_write() { written_.store(true, std::memory_order_relaxed); }
+  /// Who is going to write says so first, and learns what was known until then: of several at once,
+  /// one at the most finds a proof. Any thread.
+  ZeroState begin_writing() {
+    const ZeroState known = zero_state();
+    return written_.exchange(true) ? ZeroState::unknown : known;
+  }
 
   /// Starts a request; on `reactor`'s thread. A `zero` makes the range read as zero by the cheapest
   /// way the medium has; ENOTSUP says that it has none and zeros must be written.
@@ -91,6 +96,10 @@ class Volume {
 
   /// Makes whatever other threads wait for on this volume's behalf fail with ECANCELED; any thread.
   virtual void interrupt() {}
+
+ protected:
+  /// False where the medium shows that somebody else wrote to it since it was opened.
+  [[nodiscard]] virtual bool still_zero() const { return true; }
 
  private:
   std::atomic<bool> written_{false};

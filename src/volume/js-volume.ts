@@ -20,7 +20,7 @@ interface Failure {
 }
 
 /**
- * What JavaScript volumes threw, oldest first. The engine carries an errno only; `withJsCause` puts
+ * What JavaScript volumes threw, newest first. The engine carries an errno only; `withJsCause` puts
  * the author's own error back.
  */
 const failuresOf = new WeakMap<NativeVolume, Failure[]>();
@@ -32,7 +32,11 @@ export function adaptJsVolume(volume: JsVolume, driver: string, ref: string): Na
     try {
       return await perform(volume, operation, position, length, buffer);
     } catch (error) {
-      if (failures.length < FAILURES_KEPT) failures.push({ operation, position, length, error });
+      // Zeros are written then: no failure that anybody hears of.
+      if (!(operation === "zero" && isUnsupported(error))) {
+        failures.unshift({ operation, position, length, error });
+        failures.splice(FAILURES_KEPT);
+      }
       throw Object.assign(new Error("failed in JavaScript"), { errno: errnoForEngine(error) });
     }
   };
@@ -82,10 +86,8 @@ function describeJsVolume(volume: JsVolume, driver: string, ref: string): JsVolu
   const readOnly = volume.readOnly ?? volume.write === undefined;
   const fault = [
     !Number.isSafeInteger(size) || size < 0 ? `a size of ${size}` : "",
-    !Number.isSafeInteger(blockSize) || blockSize < 1 ? `a block size of ${blockSize}` : "",
-    !Number.isSafeInteger(preferredSize) || preferredSize < 0
-      ? `a preferred size of ${preferredSize}`
-      : "",
+    !isUnit(blockSize) || blockSize < 1 ? `a block size of ${blockSize}` : "",
+    !isUnit(preferredSize) ? `a preferred size of ${preferredSize}` : "",
     !readOnly && volume.write === undefined ? "no write, though it is not read-only" : "",
     zeroState !== "unknown" && zeroState !== "proven-zero" ? `a zero state of ${zeroState}` : "",
   ].find((text) => text !== "");
@@ -108,6 +110,11 @@ function describeJsVolume(volume: JsVolume, driver: string, ref: string): JsVolu
     mapsExtents: volume.extents !== undefined,
     zeroes: volume.zero !== undefined && !readOnly,
   };
+}
+
+/** What the engine can count with. */
+function isUnit(bytes: number): boolean {
+  return Number.isSafeInteger(bytes) && bytes >= 0 && bytes < 2 ** 32;
 }
 
 async function perform(
