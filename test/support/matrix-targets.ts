@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 
-import { openVolume, type Volume } from "blockhaul";
+import { type JsVolume, openVolume, type Volume } from "blockhaul";
 import type { Content } from "./content.js";
 import { bufferVolume } from "./js-volumes.js";
 import type { LoopDevice } from "./loop.js";
@@ -163,9 +163,21 @@ async function makeJs(
     zeroes: random.chance(0.5),
     short: random.chance(0.5) ? random : undefined,
   });
-  const volume = await openVolume(stock.js.add(name, js), { mode: "write" });
+  let isFlushed = true;
+  const watched: JsVolume = {
+    ...js,
+    write: (buffer, place) => {
+      isFlushed = false;
+      return js.write?.(buffer, place);
+    },
+    sync: () => {
+      isFlushed = true;
+    },
+  };
+  const volume = await openVolume(stock.js.add(name, watched), { mode: "write" });
   const check = async (content: Content) => {
     stock.js.delete(name);
+    if (!isFlushed) return "it was not flushed after its last write";
     const dump = stock.workspace.path(name);
     writeFileSync(dump, bytes);
     return stock.oracle.compare({ path: dump }, content.path, size, isNew ? 0 : GARBAGE);
