@@ -32,6 +32,8 @@ export const packageGroups = {
   test: [
     ["libgtest-dev", "the native tests"],
     ["python3-rbd", "reads and writes RBD images independently of the engine"],
+    ["qemu-utils", "qemu-img: reads and writes images independently of the engine"],
+    ["qemu-block-extra", "the same for RBD images"],
     ["python3-xxhash", "computes digests independently of the engine"],
     ["bsdutils", "script: runs the command on a terminal"],
   ],
