@@ -8,11 +8,12 @@
 #include "addon/promise.h"
 #include "addon/volume_handle.h"
 #include "core/page_memory.h"
+#include "core/units.h"
 
 namespace blockhaul {
 namespace {
 
-constexpr std::uint64_t kZerosAtOnce = 1024 * 1024;
+constexpr std::uint64_t kZerosAtOnce = 1 * kMiB;
 
 /// What a request holds while it is under way. Its references to JavaScript are made and dropped on
 /// JavaScript's thread; its request lives on the reactor's.

@@ -18,10 +18,10 @@ class [[nodiscard]] Result {
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
-  [[nodiscard]] T& value() { return std::get<0>(state_); }
-  [[nodiscard]] const T& value() const { return std::get<0>(state_); }
-  [[nodiscard]] Error& error() { return std::get<1>(state_); }
-  [[nodiscard]] const Error& error() const { return std::get<1>(state_); }
+  [[nodiscard]] T& value() { return *std::get_if<0>(&state_); }
+  [[nodiscard]] const T& value() const { return *std::get_if<0>(&state_); }
+  [[nodiscard]] Error& error() { return *std::get_if<1>(&state_); }
+  [[nodiscard]] const Error& error() const { return *std::get_if<1>(&state_); }
 
  private:
   std::variant<T, Error> state_;
