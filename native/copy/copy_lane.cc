@@ -153,8 +153,8 @@ void CopyLane::read_done(Slot& slot) {
     return release(slot);
   }
   job_.progress_.read += slot.piece.length;
-  static const DigestValue kNone{};
-  const DigestValue& zero_leaf = job_.digest_ ? job_.digest_->zero_leaf() : kNone;
+  static const DigestValue none{};
+  const DigestValue& zero_leaf = job_.digest_ ? job_.digest_->zero_leaf() : none;
   inspect(slot.request.data, slot.piece.offset, inspect_options_, zero_leaf, slot.runs,
           slot.leaves);
   job_.note_leaves(slot.piece.offset, slot.leaves);

@@ -109,7 +109,7 @@ VolumeDigest::VolumeDigest(DigestKind kind, std::uint64_t size)
     leaves.insert(leaves.end(), view.begin(), view.end());
   }
   zero_chunk_ = digest_bytes(kind, leaves);
-  std::array<std::byte, 8> little_endian;
+  std::array<std::byte, 8> little_endian{};
   for (std::size_t i = 0; i < little_endian.size(); ++i) {
     little_endian[i] = static_cast<std::byte>(size >> (8 * i));
   }

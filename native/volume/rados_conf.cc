@@ -129,7 +129,8 @@ std::string RadosConf::missing_key(const std::string& name) const {
       if (line.find(section) != std::string::npos) return {};
     }
     // librados looks into the first keyring that exists, and into no other.
-    return "the keyring " + path + " has no key for " + name;
+    std::string why = "the keyring ";
+    return why.append(path).append(" has no key for ").append(name);
   }
   return "there is no keyring for " + name + " at " + list;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/units.h"
+
 namespace blockhaul {
 namespace {
 
@@ -99,7 +101,7 @@ Result<std::vector<Extent>> RbdExtents::query(std::uint64_t offset, std::uint64_
     auto looked = fine(begin, until, interrupts);
     if (!looked) return looked.error();
     data.insert(data.end(), looked.value().data.begin(), looked.value().data.end());
-    units_left -= std::min(units_left, (until - begin + facts_.period() - 1) / facts_.period());
+    units_left -= std::min(units_left, divide_up(until - begin, facts_.period()));
     position = looked.value().end;
   }
   position = std::min(position, end);
@@ -107,38 +109,35 @@ Result<std::vector<Extent>> RbdExtents::query(std::uint64_t offset, std::uint64_
   return cover_range(data, offset, position - offset, ExtentKind::hole);
 }
 
-bool RbdExtents::coarse_is_trusted() const {
+bool RbdExtents::object_map_is_valid() const {
   std::uint64_t features = 0;
   std::uint64_t flags = 0;
-  std::uint64_t overlap = 0;
-  if (librbd_.rbd_get_features(image_, &features) < 0 ||
-      librbd_.rbd_get_flags(image_, &flags) < 0 || librbd_.rbd_get_overlap(image_, &overlap) < 0) {
-    return false;
-  }
+  if (librbd_.rbd_get_features(image_, &features) < 0) return false;
+  if (librbd_.rbd_get_flags(image_, &flags) < 0) return false;
   constexpr std::uint64_t kNeeded = RBD_FEATURE_OBJECT_MAP | RBD_FEATURE_FAST_DIFF;
   constexpr std::uint64_t kInvalid = RBD_FLAG_OBJECT_MAP_INVALID | RBD_FLAG_FAST_DIFF_INVALID;
-  return (features & kNeeded) == kNeeded && (flags & kInvalid) == 0 && overlap == 0;
-}
-
-int RbdExtents::iterate(std::uint64_t begin, std::uint64_t end, bool whole_objects,
-                        Callback callback, void* context) const {
-  constexpr std::uint8_t kIncludeParent = 1;
-  return librbd_.rbd_diff_iterate2(image_, nullptr, begin, end - begin, kIncludeParent,
-                                   whole_objects ? 1 : 0, callback, context);
+  return (features & kNeeded) == kNeeded && (flags & kInvalid) == 0;
 }
 
 Status RbdExtents::refresh_coarse(std::uint64_t offset, unsigned interrupts) {
   coarse_ = Coarse{};
-  if (!coarse_is_trusted()) return success();
+  std::uint64_t overlap = 0;  // how far the parent reaches, in bytes
+  if (!object_map_is_valid() || librbd_.rbd_get_overlap(image_, &overlap) < 0) return success();
   const std::uint64_t begin = offset - offset % facts_.period();
   const std::uint64_t end = period_after(begin, kCoarseUnits);
   Marks marks{.interruption = {interrupts_, interrupts},
               .begin = begin,
               .unit = facts_.period(),
-              .exists = std::vector<bool>((end - begin + facts_.period() - 1) / facts_.period())};
-  const int result = iterate(begin, end, true, &Marks::add, &marks);
-  if (marks.interruption.came()) return map_error(-ECANCELED);
+              .exists = std::vector<bool>(divide_up(end - begin, facts_.period()))};
+  constexpr std::uint8_t kWithoutParent = 0;
+  constexpr std::uint8_t kWholeObjects = 1;
+  const int result = librbd_.rbd_diff_iterate2(image_, nullptr, begin, end - begin, kWithoutParent,
+                                               kWholeObjects, &Marks::add, &marks);
   if (result < 0) return map_error(result);
+  if (overlap > begin) {
+    const std::uint64_t reached = divide_up(std::min(overlap, end) - begin, facts_.period());
+    std::fill_n(marks.exists.begin(), reached, true);
+  }
   coarse_ = Coarse{.begin = begin, .end = end, .next = offset, .exists = std::move(marks.exists)};
   return success();
 }
@@ -146,8 +145,10 @@ Status RbdExtents::refresh_coarse(std::uint64_t offset, unsigned interrupts) {
 Result<RbdExtents::Fine> RbdExtents::fine(std::uint64_t begin, std::uint64_t end,
                                           unsigned interrupts) const {
   Listing listing{.interruption = {interrupts_, interrupts}};
-  const int result = iterate(begin, end, false, &Listing::add, &listing);
-  if (listing.interruption.came()) return map_error(-ECANCELED);
+  constexpr std::uint8_t kWithParent = 1;
+  constexpr std::uint8_t kExactly = 0;
+  const int result = librbd_.rbd_diff_iterate2(image_, nullptr, begin, end - begin, kWithParent,
+                                               kExactly, &Listing::add, &listing);
   if (result < 0 && !listing.full) return map_error(result);
 
   Fine answer{.data = std::move(listing.data), .end = end};

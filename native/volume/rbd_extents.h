@@ -19,9 +19,9 @@ namespace blockhaul {
 /// Without a valid object map there is the fine step only. Queries begin at multiples of the
 /// period: elsewhere librbd before 16.2.8 reports offsets that are too high (tracker 53784).
 ///
-/// A clone gets no coarse step: before 16.2.8 it leaves the parent out (53787), and before 16.2.15
-/// it aborts the process where an object of the parent was discarded after a snapshot of it
-/// (63654).
+/// The coarse step leaves a clone's parent alone: librbd before 16.2.8 forgets it there (53787),
+/// and before 16.2.15 aborts the process where an object of it was discarded after a snapshot
+/// (63654). As far as the parent reaches, everything is looked at finely.
 class RbdExtents {
  public:
   RbdExtents(const Librbd& librbd, rbd_image_t image, const RbdFacts& facts)
@@ -50,11 +50,8 @@ class RbdExtents {
     std::vector<Extent> data{};  ///< ascending
     std::uint64_t end = 0;       ///< what lies before it was looked at
   };
-  using Callback = int (*)(std::uint64_t offset, std::size_t length, int exists, void* context);
 
-  [[nodiscard]] bool coarse_is_trusted() const;
-  int iterate(std::uint64_t begin, std::uint64_t end, bool whole_objects, Callback callback,
-              void* context) const;
+  [[nodiscard]] bool object_map_is_valid() const;
   Status refresh_coarse(std::uint64_t offset, unsigned interrupts);
   Result<Fine> fine(std::uint64_t begin, std::uint64_t end, unsigned interrupts) const;
   [[nodiscard]] std::uint64_t end_of_absent(std::uint64_t position) const;

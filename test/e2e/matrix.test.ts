@@ -69,6 +69,43 @@ describe.each(sourceKinds)("%s", (sourceKind) => {
   });
 });
 
+describe.each(["file", "rbd", "js"] as const)("a new %s", (kind) => {
+  const size = 3 * MiB + 513;
+
+  test.each(["a write", "a copy", "a copy that was stopped"])(
+    "is not taken for empty after %s",
+    async (what) => {
+      const random = new Random(`new ${kind} ${what}`);
+      const target = await makeTarget(stock, kind, "new", size, random);
+      const full = await sourceFor("file", "data", size);
+      const empty = await sourceFor("file", "zero", size);
+      if (what === "a write") {
+        await target.volume.write(random.bytes(4096), { position: 70_000 });
+      } else {
+        await using source = await openVolume(full.ref);
+        const controller = new AbortController();
+        const copying = copyVolume(source, target.volume, {
+          requestSize: 64 * 1024,
+          signal: controller.signal,
+          progressIntervalMs: 1,
+          bandwidthLimit: what === "a copy" ? 0 : MiB,
+          onProgress: ({ written }) => {
+            if (what !== "a copy" && written > 0) controller.abort();
+          },
+        });
+        if (what === "a copy") await copying;
+        else await expect(copying).rejects.toMatchObject({ code: "ERR_CANCELLED" });
+      }
+      {
+        await using source = await openVolume(empty.ref);
+        expect(await copyVolume(source, target.volume)).toMatchObject({ size });
+      }
+      expect(await target.check(empty.content)).toBeNull();
+      await target.volume.close();
+    },
+  );
+});
+
 /** As a device has it: what it cannot have becomes the next larger. */
 function sizesOf(kind: SourceKind): number[] {
   const unit = sizeUnitOf(kind);

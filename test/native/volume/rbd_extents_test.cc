@@ -31,6 +31,7 @@ struct FakeImage {
   std::uint64_t flags = 0;
   std::uint64_t overlap = 0;
   std::vector<Extent> extents{};  ///< in the order of librbd's calls; kind data: exists
+  std::vector<Extent> coarse{};   ///< what the object map says, where that is less
   int failure = 0;
   RbdExtents* to_interrupt = nullptr;
   RbdFacts facts = facts_of(64 * kMiB, 4 * kMiB, 1);
@@ -43,14 +44,15 @@ struct FakeImage {
                      int (*callback)(uint64_t, size_t, int, void*), void* context) {
     FakeImage& image = *current;
     EXPECT_EQ(from, nullptr);
-    EXPECT_EQ(include_parent, 1);
+    EXPECT_EQ(include_parent, whole_objects != 0 ? 0 : 1);
     EXPECT_EQ(offset % image.facts.period(), 0U) << "a query begins inside an object";
     EXPECT_GT(length, 0U);
     EXPECT_LE(offset + length, image.facts.size);
     image.queries.push_back({offset, length, whole_objects != 0});
     if (image.failure != 0) return image.failure;
     int result = 0;
-    for (const Extent& extent : image.extents) {
+    const bool less = whole_objects != 0 && !image.coarse.empty();
+    for (const Extent& extent : less ? image.coarse : image.extents) {
       Extent said = extent;
       if (whole_objects != 0) {
         said.offset -= said.offset % image.facts.period();
@@ -142,22 +144,36 @@ TEST(RbdExtentsTest, AnEmptyImageIsOneQueryAndOneHole) {
 
 TEST(RbdExtentsTest, AnObjectMapIsTrustedOnlyWhileItIsValid) {
   struct Case {
-    std::uint64_t features, flags, overlap;
+    std::uint64_t features, flags;
   };
   constexpr std::uint64_t kBoth = RBD_FEATURE_OBJECT_MAP | RBD_FEATURE_FAST_DIFF;
   for (const Case& distrusted :
-       {Case{RBD_FEATURE_OBJECT_MAP, 0, 0}, Case{0, 0, 0},
-        Case{kBoth, RBD_FLAG_OBJECT_MAP_INVALID, 0}, Case{kBoth, RBD_FLAG_FAST_DIFF_INVALID, 0},
-        Case{kBoth, 0, 4096}}) {
+       {Case{RBD_FEATURE_OBJECT_MAP, 0}, Case{0, 0}, Case{kBoth, RBD_FLAG_OBJECT_MAP_INVALID},
+        Case{kBoth, RBD_FLAG_FAST_DIFF_INVALID}}) {
     FakeImage image;
     image.features = distrusted.features;
     image.flags = distrusted.flags;
-    image.overlap = distrusted.overlap;
     image.extents = {{8 * kMiB, 4096}};
     const Librbd librbd = image.table();
     RbdExtents extents(librbd, nullptr, image.facts);
     EXPECT_EQ(walk(extents, image.facts.size), covered(image));
     EXPECT_EQ(image.queries, (std::vector<FakeImage::Query>{{0, 64 * kMiB, false}}));
+  }
+}
+
+TEST(RbdExtentsTest, AsFarAsTheParentReachesAllIsLookedAtFinely) {
+  for (const std::uint64_t overlap : {std::uint64_t{1}, 4 * kMiB, 4 * kMiB + 1, 64 * kMiB, kGiB}) {
+    FakeImage image;
+    image.facts.size = 4 * kGiB;
+    image.overlap = overlap;
+    image.coarse = {{3 * kGiB, 4 * kMiB}};
+    image.extents = {{0, 1}, {3 * kGiB, 5}};
+    const Librbd librbd = image.table();
+    RbdExtents extents(librbd, nullptr, image.facts);
+    EXPECT_EQ(walk(extents, image.facts.size), covered(image));
+    EXPECT_EQ(image.queries, (std::vector<FakeImage::Query>{{0, 4 * kGiB, true},
+                                                            {0, align_up(overlap, 4 * kMiB), false},
+                                                            {3 * kGiB, 4 * kMiB, false}}));
   }
 }
 
@@ -183,6 +199,10 @@ TEST(RbdExtentsTest, AWalkAsksCoarselyOnceAndANewWalkAgain) {
     return std::count_if(image.queries.begin(), image.queries.end(),
                          [](auto& query) { return query.whole_objects; });
   };
+  auto first = extents.query(0, image.facts.size);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first.value().back().end(), 4 * kGiB) << "the first answer comes soon";
+  image.queries.clear();
   EXPECT_EQ(walk(extents, image.facts.size), covered(image));
   EXPECT_EQ(coarse(), 1);
   EXPECT_EQ(image.queries.size(), 11U);
@@ -246,15 +266,18 @@ TEST(RbdExtentsTest, AnAnswerIsBoundedWhateverTheImageIsLike) {
 }
 
 TEST(RbdExtentsTest, FailuresAreSaid) {
-  FakeImage image;
-  image.extents = {{0, 1}};
-  image.failure = -EIO;
-  const Librbd librbd = image.table();
-  RbdExtents extents(librbd, nullptr, image.facts);
-  auto answer = extents.query(0, kMiB);
-  ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().number, EIO);
-  EXPECT_EQ(answer.error().operation, Operation::map);
+  for (const std::uint64_t features : {std::uint64_t{0}, FakeImage{}.features}) {
+    FakeImage image;
+    image.features = features;
+    image.extents = {{0, 1}};
+    image.failure = -EIO;
+    const Librbd librbd = image.table();
+    RbdExtents extents(librbd, nullptr, image.facts);
+    auto answer = extents.query(0, kMiB);
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().number, EIO);
+    EXPECT_EQ(answer.error().operation, Operation::map);
+  }
 }
 
 TEST(RbdExtentsTest, AnInterruptEndsTheQueryThatIsUnderWay) {
