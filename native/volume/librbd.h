@@ -52,6 +52,7 @@ namespace blockhaul {
   X(rbd_aio_flush)
 
 #define BLOCKHAUL_LIBRBD_OPTIONAL(X)            \
+  X(rados_set_pool_full_try)       /* 16 */     \
   X(rbd_aio_write_zeroes)          /* 15.2.5 */ \
   X(rbd_namespace_exists)          /* 14 */     \
   X(rbd_config_image_list)         /* 14 */     \

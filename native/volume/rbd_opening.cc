@@ -110,6 +110,8 @@ Status RbdOpening::open_pool(RbdImage& image) const {
   }
   if (result < 0) return failed(result, "use pool " + quoted(options_.pool));
   librbd.rados_ioctx_set_namespace(image.pool_, options_.name_space.c_str());
+  // Else a write into a full pool or cluster waits until somebody makes room, and says nothing.
+  if (librbd.rados_set_pool_full_try != nullptr) librbd.rados_set_pool_full_try(image.pool_);
   return success();
 }
 

@@ -1,6 +1,7 @@
 #include "volume/rbd_volume.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
 
@@ -258,6 +259,38 @@ TEST_F(RbdVolumeTest, SaysWhenTheImageHasACacheOfItsOwn) {
   auto volume = open_to_read(name);
   ASSERT_NE(volume, nullptr);
   EXPECT_FALSE(volume->info().direct);
+}
+
+TEST_F(RbdVolumeTest, AFullPoolIsAnErrorNotAWait) {
+  const std::string pool = new_name();
+  ceph("osd pool create " + pool + " 8");
+  ceph("osd pool application enable " + pool + " rbd");
+  ceph("osd pool set-quota " + pool + " max_objects 20");
+  RbdOpenOptions inside = options("inside");
+  inside.pool = pool;
+  inside.writable = true;
+  inside.create = RbdCreateOptions{.size = kGiB, .order = 16};
+  RbdOpenOptions outside = inside;
+  outside.pool = "rbd";
+  outside.image = pool;
+  outside.create->data_pool = pool;
+  std::array<std::unique_ptr<RbdVolume>, 2> volumes = {open(inside), open(outside)};
+  std::array<int, 2> errors{};
+  ASSERT_TRUE(volumes[0] && volumes[1]);
+  // The monitor counts objects only now and then.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  std::uint64_t offset = 0;
+  while ((errors[0] == 0 || errors[1] == 0) && std::chrono::steady_clock::now() < deadline) {
+    for (std::size_t i = 0; i < volumes.size(); ++i) {
+      if (errors[i] == 0) errors[i] = io_.write(*volumes[i], offset, random_bytes(kMiB, offset));
+    }
+    offset += kMiB;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_EQ(errors, (std::array{EDQUOT, EDQUOT}));
+  volumes = {};
+  rbd("rm " + outside.image + " --no-progress");
+  ceph("osd pool delete " + pool + " " + pool + " --yes-i-really-really-mean-it");
 }
 
 TEST_F(RbdVolumeTest, AClientThatWasShutOutComesBackWithANewOpen) {
