@@ -29,7 +29,8 @@ struct CephConnection {
 class RadosHandle {
  public:
   /// Reads the configuration (files, then CEPH_ARGS, then overrides) and connects. Blocks until the
-  /// cluster answers or `client_mount_timeout` is over, which is 30 s where nobody set it.
+  /// cluster answers or `client_mount_timeout` is over, which is 30 s where nobody set
+  /// it; Ceph's default of 300 counts as unset, even where somebody wrote it down.
   static Result<RadosHandle> connect(const Librbd& librbd, const CephConnection& connection);
 
   ~RadosHandle();
