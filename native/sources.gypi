@@ -77,6 +77,7 @@
       "test/native/io/timer_test.cc",
       "test/native/support/block_storage.cc",
       "test/native/support/content.cc",
+      "test/native/support/sanitizers.cc",
       "test/native/support/simulated_copy.cc",
       "test/native/support/simulation.cc",
       "test/native/support/temporary.cc",

@@ -8,11 +8,12 @@
 #include <cstdlib>
 
 #include "copy/copy_fixture.h"
+#include "support/sanitizers.h"
 
 namespace blockhaul::test {
 namespace {
 
-constexpr std::uint64_t kCases = 2400;
+constexpr std::uint64_t kCases = kThreadSanitizer ? 200 : 2400;
 
 std::uint64_t number_from(const char* name, std::uint64_t fallback) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)

@@ -9,10 +9,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/units.h"
+
 namespace blockhaul::test {
 namespace {
 
 using Hash = std::string;  // binary
+
+constexpr std::uint64_t kNoByteZero = 0x0101010101010101U;
 
 Hash hash_of(DigestKind kind, const void* data, std::size_t size) {
   if (kind == DigestKind::sha256) {
@@ -36,15 +40,33 @@ std::string hex(const Hash& hash) {
   return text;
 }
 
+/// Made once: tests want many times more bytes than a generator gives in their time.
+const Bytes& noise_table() {
+  static const Bytes table = [] {
+    std::mt19937_64 random(1);
+    Bytes bytes(kMiB + 4096);
+    for (std::size_t at = 0; at < bytes.size(); at += sizeof(std::uint64_t)) {
+      // Each byte gets its lowest bit: none is zero.
+      const std::uint64_t word = random() | kNoByteZero;
+      std::memcpy(bytes.data() + at, &word, sizeof word);
+    }
+    return bytes;
+  }();
+  return table;
+}
+
 }  // namespace
 
 Bytes random_bytes(std::size_t size, std::uint64_t seed) {
+  constexpr std::size_t kBlock = 4096;
   std::mt19937_64 random(seed);
   Bytes bytes(size);
-  for (std::size_t at = 0; at < size; at += sizeof(std::uint64_t)) {
-    // Each byte gets its lowest bit: none is zero.
-    const std::uint64_t word = random() | 0x0101010101010101U;
-    std::memcpy(bytes.data() + at, &word, std::min(sizeof word, size - at));
+  for (std::size_t at = 0; at < size; at += kBlock) {
+    const std::size_t length = std::min(kBlock, size - at);
+    std::memcpy(bytes.data() + at, noise_table().data() + random() % kMiB, length);
+    // A mark of its own: no two blocks are alike.
+    const std::uint64_t mark = random() | kNoByteZero;
+    std::memcpy(bytes.data() + at, &mark, std::min(sizeof mark, length));
   }
   return bytes;
 }

@@ -19,7 +19,7 @@ struct Content {
   std::vector<Extent> extents{};  ///< what holds data and what does not, without gaps
 };
 
-/// Bytes that repeat for the same seed, none of them zero.
+/// Bytes that repeat for the same seed, none of them zero, no two blocks of 4 KiB alike.
 Bytes random_bytes(std::size_t size, std::uint64_t seed);
 
 /// Data in the ranges that are named as data, zeros elsewhere.
