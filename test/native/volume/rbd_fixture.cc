@@ -9,24 +9,6 @@
 #include <filesystem>
 #include <iterator>
 
-#ifdef __SANITIZE_THREAD__
-// Ceph's libraries are not built for the thread sanitizer: it sees what they touch through its
-// interceptors, but none of the atomic operations that order it.
-extern "C" const char* __tsan_default_suppressions();  // NOLINT(readability-identifier-naming)
-extern "C" const char* __tsan_default_suppressions() {
-  return "called_from_lib:librbd.so.1\n"
-         "called_from_lib:librados.so.2\n"
-         "called_from_lib:libceph-common.so.2\n"
-         "called_from_lib:libcrypto.so\n"
-         "race:librbd.so.1\n"
-         "race:librados.so.2\n"
-         "race:libceph-common.so.2\n"
-         "mutex:__run_exit_handlers\n"  // a static object of libceph-common
-         // glibc's own, of threads that used a library loaded after them.
-         "race:_dl_deallocate_tls\n";
-}
-#endif
-
 namespace blockhaul::test {
 std::size_t count_threads() {
   const std::filesystem::directory_iterator begin("/proc/self/task");
