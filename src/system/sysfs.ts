@@ -1,0 +1,30 @@
+/** The kernel's own account of devices. What is absent is undefined or empty: devices come and go. */
+import { readdir, readFile, realpath, writeFile } from "node:fs/promises";
+
+/** An attribute without its newline; undefined where it is absent or cannot be read. */
+export async function readAttribute(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, "latin1")).replace(/\s+$/, "");
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a folder holds, in order; nothing where it is absent. */
+export async function listFolder(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** A path without symbolic links; undefined where it leads nowhere. */
+export async function resolvePath(file: string): Promise<string | undefined> {
+  return realpath(file).catch(() => undefined);
+}
+
+/** Writes an attribute; the kernel does what that asks for before the call returns. */
+export function writeAttribute(file: string, value: string): Promise<void> {
+  return writeFile(file, value, { flag: "r+" });
+}
