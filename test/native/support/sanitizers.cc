@@ -3,8 +3,10 @@
 extern "C" {
 
 /// Ceph's libraries are not instrumented: the thread sanitizer sees what they touch through its
-/// interceptors, but none of the atomic operations that order it.
-const char* __tsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier)
+/// interceptors, but none of the atomic operations that order it. The run-time library finds this
+/// function only among the program's exported symbols.
+[[gnu::visibility("default")]] const char*
+__tsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier)
 const char* __tsan_default_suppressions() {
   return "called_from_lib:libceph-common.so.2\n"
          "called_from_lib:librados.so.2\n"
