@@ -169,6 +169,16 @@ export interface NativeCopyJob {
   setBandwidthLimit(bytesPerSecond: number): void;
 }
 
+/**
+ * A lock that this process holds. The kernel takes it back when the process ends, in whatever way;
+ * so does the end of the worker that took it. Keep the handle for as long as the lock is needed: one
+ * that nothing refers to any more is collected, and the lock with it.
+ */
+export interface NativeFileLock {
+  /** Again: does nothing. */
+  release(): void;
+}
+
 export interface LibrbdStatus {
   readonly available: boolean;
   /** "1.16.0" */
@@ -192,6 +202,16 @@ export interface NativeBinding {
   openSynthetic(options: NativeSyntheticOptions): NativeVolume;
   openJs(info: JsVolumeInfo, dispatch: JsDispatch): NativeVolume;
   startCopy(source: NativeVolume, target: NativeVolume, options: NativeCopyOptions): NativeCopyJob;
+  /**
+   * Tries to lock a file, which is made where it is missing; null where somebody else holds the lock,
+   * in this process or another. While it is held the file names the holder's process ("1234\n"),
+   * afterwards it is empty. It is not to be removed: of two that lock it, one would have the old file.
+   * Does not wait.
+   *
+   * @throws BlockhaulError ERR_INVALID_ARGUMENT for a symbolic link, for what is no regular file, and
+   *   for a file that holds something else; others by errno
+   */
+  lockFile(path: string): NativeFileLock | null;
   librbdStatus(): LibrbdStatus;
   ioStatus(): IoStatus;
 }

@@ -11,12 +11,12 @@ constexpr double kSafeIntegers = 9007199254740992.0;  // 2^53
 
 bool absent(const Napi::Value& value) { return value.IsUndefined() || value.IsNull(); }
 
-std::string to_string(const Napi::Value& value, const char* name) {
+}  // namespace
+
+std::string string_value(const Napi::Value& value, const char* name) {
   if (!value.IsString()) refuse(value, name, "a string");
   return value.As<Napi::String>().Utf8Value();
 }
-
-}  // namespace
 
 std::uint64_t whole_number(const Napi::Value& value, const char* name) {
   if (!value.IsNumber()) refuse(value, name, "a number");
@@ -29,7 +29,7 @@ std::uint64_t whole_number(const Napi::Value& value, const char* name) {
 }
 
 std::string string_field(const Napi::Object& object, const char* name) {
-  return to_string(object.Get(name), name);
+  return string_value(object.Get(name), name);
 }
 
 std::uint64_t number_field(const Napi::Object& object, const char* name) {
@@ -46,7 +46,7 @@ bool bool_field(const Napi::Object& object, const char* name, bool fallback) {
 std::optional<std::string> optional_string(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
   if (absent(value)) return std::nullopt;
-  return to_string(value, name);
+  return string_value(value, name);
 }
 
 std::optional<std::uint64_t> optional_number(const Napi::Object& object, const char* name) {

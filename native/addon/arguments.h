@@ -8,10 +8,11 @@
 
 namespace blockhaul {
 
-// Reads the fields of an options object. The TypeScript layer validates what people pass; these
-// throw a TypeError where it and the addon disagree.
+// Reads arguments and the fields of an options object. The TypeScript layer validates what people
+// pass; these throw a TypeError where it and the addon disagree.
 
 std::uint64_t whole_number(const Napi::Value& value, const char* name);
+std::string string_value(const Napi::Value& value, const char* name);
 
 std::string string_field(const Napi::Object& object, const char* name);
 std::uint64_t number_field(const Napi::Object& object, const char* name);

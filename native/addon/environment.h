@@ -43,6 +43,7 @@ class Environment {
   Napi::FunctionReference error_factory;
   Napi::FunctionReference volume_class;
   Napi::FunctionReference copy_class;
+  Napi::FunctionReference file_lock_class;
 
  private:
   void shut_down();

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <optional>
 
-#include "volume/unique_descriptor.h"
+#include "io/unique_descriptor.h"
 
 namespace blockhaul {
 namespace {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "volume/unique_descriptor.h"
+#include "io/unique_descriptor.h"
 #include "volume/volume.h"
 #include "volume/write_gate.h"
 

@@ -10,7 +10,7 @@
 #include "io/reactor_thread.h"
 #include "support/reactor_host.h"
 #include "support/temporary.h"
-#include "volume/unique_descriptor.h"
+#include "io/unique_descriptor.h"
 
 namespace blockhaul::test {
 namespace {

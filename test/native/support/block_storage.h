@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "volume/unique_descriptor.h"
+#include "io/unique_descriptor.h"
 
 namespace blockhaul::test {
 
