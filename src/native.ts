@@ -61,6 +61,11 @@ export interface NativePosixOptions {
   readonly kind: "any" | "file" | "block";
   /** Make a new image file of this many bytes; ERR_EXISTS where the path exists. */
   readonly createSize?: number;
+  /**
+   * The caller knows that every byte of the device reads as zero: it has just made the device. Only
+   * with kind "block" and mode "write"; ERR_INVALID_ARGUMENT otherwise. The first write ends it.
+   */
+  readonly provenZero?: boolean;
   /** False: through the page cache. */
   readonly direct?: boolean;
 }

@@ -34,6 +34,13 @@ Status check_kind(const struct stat& status, PathKind wanted) {
   return success();
 }
 
+Status check_claim(const PosixOpenOptions& options) {
+  const bool fits = options.mode == AccessMode::write && options.kind == PathKind::block;
+  if (!options.proven_zero || fits) return success();
+  return Error{.number = EINVAL,
+               .message = "only a block device that is to be written can be known to be zero"};
+}
+
 /// Opens the inode behind a descriptor again: no path is looked up twice, so nobody can put another
 /// file in between.
 UniqueDescriptor reopen(const UniqueDescriptor& descriptor, int flags) {
@@ -124,6 +131,7 @@ Result<BlockGeometry> block_geometry(int descriptor) {
 }  // namespace
 
 Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& options) {
+  if (Status fits = check_claim(options); !fits) return fits.error();
   const bool writes = options.mode == AccessMode::write;
   std::unique_ptr<PosixVolume> volume(new PosixVolume());
 
@@ -163,7 +171,8 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   info.read_only = !writes;
   info.zeroes = writes;
   info.maps_extents = !volume->is_block_;
-  info.zero_state = options.create_size ? ZeroState::proven_zero : ZeroState::unknown;
+  const bool zero = options.create_size || options.proven_zero;
+  info.zero_state = zero ? ZeroState::proven_zero : ZeroState::unknown;
   std::uint32_t block_size = static_cast<std::uint32_t>(status.st_blksize);
   if (volume->is_block_) {
     Result<BlockGeometry> geometry = block_geometry(volume->buffered_.get());

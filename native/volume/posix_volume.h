@@ -21,6 +21,9 @@ struct PosixOpenOptions {
   PathKind kind = PathKind::any;
   /// Make a new, sparse image file of this many bytes; fails with EEXIST where the path exists.
   std::optional<std::uint64_t> create_size{};
+  /// The caller knows that every byte of the device reads as zero: it has just made the device.
+  /// Only of block devices, opened to be written; of a file, the open sees for itself.
+  bool proven_zero = false;
   /// Try O_DIRECT first. A file system that refuses it is used through the page cache.
   bool direct = true;
 };

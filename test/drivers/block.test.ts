@@ -1,12 +1,22 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { copyVolume, openVolume } from "blockhaul";
+import { copyVolume, openVolume, registerDriver, type VolumeDriver } from "blockhaul";
 import { testDriver } from "blockhaul/driver-suite";
 import { afterAll, describe, expect, it } from "vitest";
 
 import { blockDriver } from "../../src/drivers/block.js";
+import { native } from "../../src/native.js";
 
 const folder = mkdtempSync(path.join(tmpdir(), "blockhaul-block-"));
 const attached = new Set<string>();
@@ -24,6 +34,25 @@ function newFile(size: number): string {
   truncateSync(file, size);
   return file;
 }
+
+function writeAt(file: string, bytes: Uint8Array, position: number): void {
+  const descriptor = openSync(file, "r+");
+  writeSync(descriptor, bytes, 0, bytes.length, position);
+  closeSync(descriptor);
+}
+
+/** As a driver does that makes its devices itself. */
+const justMade: VolumeDriver<string> = {
+  name: "just-made",
+  schemes: ["just-made"],
+  summary: "block devices that are zero",
+  refForms: ["just-made:PATH"],
+  supports: { write: true, create: false, createOptions: [], extents: false, zero: true },
+  parseRef: (ref) => ref.slice("just-made:".length),
+  openVolume: async (path, { mode }) => ({
+    volume: await native().openPosix({ path, mode, kind: "block", provenZero: true }),
+  }),
+};
 
 function attach(file: string, ...options: string[]): string {
   const args = ["--find", "--show", ...options, file];
@@ -113,6 +142,44 @@ function testDevices(): void {
       await using source = await openVolume(file);
       await using target = await openVolume(attach(file), { mode: "write" });
       await expect(copyVolume(source, target)).rejects.toMatchObject({ code: "ERR_SAME_VOLUME" });
+    });
+
+    it("that its driver has just made is not sent zeros, until it is written to", async () => {
+      registerDriver(justMade);
+      const size = 8 * 1024 ** 2;
+      const source = newFile(size);
+      const content = Buffer.alloc(4096, 7);
+      writeAt(source, content, 5 * 1024 ** 2);
+      const backing = newFile(size);
+      const device = attach(backing);
+      {
+        await using from = await openVolume(source);
+        await using target = await openVolume(`just-made:${device}`, { mode: "write" });
+        expect(target.info.zeroState).toBe("proven-zero");
+        const copied = await copyVolume(from, target);
+        expect(copied).toMatchObject({ written: 4096, zeroed: 0, skipped: size - 4096 });
+        expect(await copyVolume(from, target)).toMatchObject({ skipped: 0 });
+      }
+      expect(readFileSync(backing).equals(readFileSync(source))).toBe(true);
+
+      await using target = await openVolume(`just-made:${attach(newFile(size))}`, {
+        mode: "write",
+      });
+      await target.write(content, { position: 0 });
+      await using from = await openVolume(source);
+      expect(await copyVolume(from, target)).toMatchObject({ skipped: 0 });
+    });
+
+    it("is known to be zero only where it is to be written", async () => {
+      const claim = { path: attach(newFile(4096)), provenZero: true } as const;
+      for (const other of [
+        { ...claim, mode: "read", kind: "block" },
+        { ...claim, mode: "write", kind: "any" },
+        { ...claim, path: newFile(4096), mode: "write", kind: "file" },
+      ] as const) {
+        const opening = native().openPosix(other);
+        await expect(opening).rejects.toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
+      }
     });
 
     it("is not created", async () => {

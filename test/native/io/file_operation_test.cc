@@ -8,9 +8,9 @@
 
 #include "core/zero.h"
 #include "io/reactor_thread.h"
+#include "io/unique_descriptor.h"
 #include "support/reactor_host.h"
 #include "support/temporary.h"
-#include "io/unique_descriptor.h"
 
 namespace blockhaul::test {
 namespace {

@@ -197,6 +197,42 @@ TEST_F(BlockOpenTest, DescribesADevice) {
   }
 }
 
+TEST_F(BlockOpenTest, ADeviceIsKnownToBeZeroUntilItIsWritten) {
+  std::filesystem::resize_file(make_file("disk", 0), 1024 * 1024);
+  const LoopDevice loop(folder_.path("disk"));
+  const PosixOpenOptions claim{
+      .path = loop.path(), .mode = AccessMode::write, .kind = PathKind::block, .proven_zero = true};
+  VolumeIo io(ReactorKind::automatic);
+  {
+    auto made = PosixVolume::open(claim);
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(made.value()->info().zero_state, ZeroState::proven_zero);
+    EXPECT_EQ(made.value()->begin_writing(), ZeroState::proven_zero);
+    EXPECT_EQ(made.value()->zero_state(), ZeroState::unknown);
+    EXPECT_EQ(made.value()->begin_writing(), ZeroState::unknown) << "two copies at once";
+    ASSERT_EQ(io.write(*made.value(), 0, random_bytes(4096, 2)), 0);
+  }
+  EXPECT_EQ(open(loop.path(), AccessMode::write)->zero_state(), ZeroState::unknown);
+}
+
+TEST_F(BlockOpenTest, OnlyADeviceThatIsToBeWrittenCanBeKnownToBeZero) {
+  const std::string file = make_file("disk", 1024 * 1024);
+  const LoopDevice loop(file);
+  for (PosixOpenOptions claim : {
+           PosixOpenOptions{.path = loop.path(), .kind = PathKind::block},
+           PosixOpenOptions{.path = loop.path(), .mode = AccessMode::write},
+           PosixOpenOptions{.path = file, .mode = AccessMode::write, .kind = PathKind::file},
+       }) {
+    claim.proven_zero = true;
+    EXPECT_EQ(error_of(claim).number, EINVAL);
+  }
+  EXPECT_EQ(
+      error_of(
+          {.path = file, .mode = AccessMode::write, .kind = PathKind::block, .proven_zero = true})
+          .code,
+      "ERR_NOT_A_VOLUME");
+}
+
 TEST_F(BlockOpenTest, ADeviceInUseIsNotOpenedForWriting) {
   const LoopDevice loop(make_file("disk", 1024 * 1024));
   {
