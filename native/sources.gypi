@@ -86,6 +86,7 @@
       "test/native/support/temporary.cc",
       "test/native/volume/bounded_call_test.cc",
       "test/native/volume/js_volume_test.cc",
+      "test/native/volume/posix_identity_test.cc",
       "test/native/volume/posix_io_test.cc",
       "test/native/volume/posix_open_test.cc",
       "test/native/volume/rbd_cluster_test.cc",
