@@ -1,9 +1,14 @@
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 
+import { BlockhaulError } from "../index.js";
+
 type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** One of the process's output streams. A reader that went away (`| head`) is no error. */
+/**
+ * One of the process's output streams. A reader that went away (`| head`) is no error; results that
+ * cannot be written (a full disk) are one. Of messages that cannot be, nobody can be told.
+ */
 export class Output {
   readonly #stream: Stream;
   readonly #environment: Readonly<Record<string, string | undefined>>;
@@ -14,7 +19,12 @@ export class Output {
     this.#environment = environment;
     stream.on("error", (error: NodeJS.ErrnoException) => {
       this.#closed = true;
-      if (error.code !== "EPIPE") throw error;
+      if (error.code === "EPIPE" || stream === process.stderr) return;
+      throw new BlockhaulError("ERR_IO", {
+        message: `standard output cannot be written to: ${error.message}`,
+        hint: "what was printed is not complete",
+        cause: error,
+      });
     });
   }
 
@@ -48,7 +58,12 @@ export class Output {
   /** Waits until the reader has taken what was written, so that a long output does not pile up. */
   async drained(): Promise<void> {
     if (this.closed || !this.#stream.writableNeedDrain) return;
-    await Promise.race([once(this.#stream, "drain"), once(this.#stream, "close")]).catch(() => {});
+    const either = new AbortController();
+    const events = ["drain", "close"].map((event) =>
+      once(this.#stream, event, { signal: either.signal }),
+    );
+    await Promise.race(events).catch(() => {});
+    either.abort(); // or each wait would leave its listeners behind
   }
 
   /** A text in colour, on a terminal whose owner did not say NO_COLOR. */
