@@ -24,12 +24,15 @@ export const copyOptions = [
   {
     name: "requests",
     kind: "count",
+    range: { least: 1, most: 4096 },
     environment: "BLOCKHAUL_REQUESTS",
-    help: "requests in flight at the most (as the memory allows, up to 64)",
+    help: "requests in flight at the most, up to 4096 (as the memory allows, up to 64)",
   },
   {
     name: "request-size",
     kind: "size",
+    range: { least: 64 * 1024, most: 4 * 1024 ** 2 },
+    powerOfTwo: true,
     environment: "BLOCKHAUL_REQUEST_SIZE",
     help: "bytes of a request, a power of two from 64KiB to 4MiB (1MiB)",
   },
@@ -42,8 +45,9 @@ export const copyOptions = [
   {
     name: "threads",
     kind: "count",
+    range: { least: 1, most: 64 },
     environment: "BLOCKHAUL_THREADS",
-    help: "threads that drive requests (1)",
+    help: "threads that drive requests, up to 64 (1)",
   },
   {
     name: "no-extents",
@@ -62,13 +66,13 @@ export const copyOptions = [
     name: "bwlimit",
     kind: "size",
     environment: "BLOCKHAUL_BWLIMIT",
-    help: "bytes a second at the most",
+    help: "bytes a second at the most; 0: no limit",
   },
   {
     name: "dry-run",
     short: "n",
     kind: "flag",
-    help: "check everything, print the plan, change nothing",
+    help: "print the plan after all checks that need no change; change nothing",
   },
   {
     name: "progress",
@@ -82,6 +86,8 @@ export const copyOptions = [
   {
     name: "object-size",
     kind: "size",
+    range: { least: 4096, most: 32 * 1024 ** 2 },
+    powerOfTwo: true,
     heading: CREATING,
     help: "rbd: bytes of an object, a power of two from 4KiB to 32MiB",
   },

@@ -6,6 +6,7 @@ import {
   resolveRef,
   type Side,
   type Volume,
+  type VolumeDriver,
 } from "../index.js";
 import type { copyOptions } from "./commands.js";
 import type { OptionValues } from "./options.js";
@@ -17,6 +18,8 @@ export interface CopyTarget {
   readonly volume: Volume | undefined;
   /** Whether the target was missing: it was made, or would be. */
   readonly isNew: boolean;
+  /** In a dry run: how it was found to be missing, which may be more than the volume itself. */
+  readonly missing?: string;
 }
 
 const CREATION_FLAGS = [
@@ -45,9 +48,10 @@ export function openTarget(
   return onSide("target", async () => {
     const { driver } = await resolveRef(ref);
     const create = createOptions(options, size);
+    checkCreation(driver, ref, options);
     const isImplied = driver.supports.create === "when-missing";
     if (create?.exclusive) {
-      if (options.dryRun) return { volume: undefined, isNew: await mustBeMissing(ref, signal) };
+      if (options.dryRun) return await lookForMissing(ref, signal);
       return { volume: await openVolume(ref, { mode: "write", create, signal }), isNew: true };
     }
     try {
@@ -55,8 +59,8 @@ export function openTarget(
     } catch (error) {
       if (!isNotFound(error)) throw error;
       if (!isImplied) throw driver.supports.create === "when-asked" ? hintAtCreate(error) : error;
+      if (options.dryRun) return { volume: undefined, isNew: true, missing: error.message };
     }
-    if (options.dryRun) return { volume: undefined, isNew: true };
     const made = await openVolume(ref, { mode: "write", create: { size }, signal });
     return { volume: made, isNew: true };
   });
@@ -74,10 +78,33 @@ export function createOptions(options: Options, size: number): CreateOptions | u
   }
   const [first] = given;
   if (first === undefined) return undefined;
-  const flag = first.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
-    message: `--${flag} is about a new target: it goes with --create`,
+    message: `${flagOf(first)} is about a new target: it goes with --create`,
   });
+}
+
+/** What the driver would refuse of --create, in the words of the command line; of a dry run, too. */
+function checkCreation({ name, supports }: VolumeDriver, ref: string, options: Options): void {
+  if (!options.create) return;
+  if (supports.create === false) {
+    throw new BlockhaulError("ERR_UNSUPPORTED", {
+      volume: ref,
+      message: `the driver ${name} does not create volumes`,
+    });
+  }
+  const unknown = CREATION_FLAGS.find(
+    (flag) => options[flag] !== undefined && !supports.createOptions.includes(flag),
+  );
+  if (unknown === undefined) return;
+  throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+    volume: ref,
+    message: `${flagOf(unknown)} is no option of a new ${name} volume`,
+  });
+}
+
+/** "--object-size" of "objectSize" */
+function flagOf(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** Closes volumes, whatever happens to the others; the first error is the one that is reported. */
@@ -96,12 +123,12 @@ async function onSide<Result>(side: Side, action: () => Promise<Result>): Promis
 }
 
 /** A dry run's look at what --create would make. */
-async function mustBeMissing(ref: string, signal: AbortSignal): Promise<true> {
+async function lookForMissing(ref: string, signal: AbortSignal): Promise<CopyTarget> {
   try {
     await (await openVolume(ref, { signal })).close();
   } catch (error) {
-    if (isNotFound(error)) return true;
-    throw error;
+    if (!isNotFound(error)) throw error;
+    return { volume: undefined, isNew: true, missing: error.message };
   }
   throw new BlockhaulError("ERR_EXISTS", { volume: ref, message: "it exists already" });
 }
@@ -111,5 +138,7 @@ function isNotFound(error: unknown): error is BlockhaulError {
 }
 
 function hintAtCreate(error: BlockhaulError): BlockhaulError {
-  return error.withContext({ hint: "--create makes a new target, where its pool exists" });
+  return error.withContext({
+    hint: "--create makes it, where nothing but the volume itself is missing",
+  });
 }

@@ -29,7 +29,6 @@ interface Copying {
 
 export const runCopy: CommandRun<typeof copyOptions> = async (args, options, context) => {
   const [source = "", target = ""] = args;
-  createOptions(options, 0); // a wrong combination is said before anything is opened
   const display = createProgressDisplay(progressMode(options, context), {
     stderr: context.stderr,
     lines: options.json ? context.stdout : context.stderr,
@@ -41,6 +40,7 @@ export const runCopy: CommandRun<typeof copyOptions> = async (args, options, con
     if (!options.quiet) context.stderr.line("stopping; once more ends it at once");
   });
   try {
+    await checkOptions(options);
     return await copyBetween(source, target, { options, context, display, signals, copying });
   } catch (error) {
     display?.clear();
@@ -94,6 +94,18 @@ async function copyBetween(
   return 0;
 }
 
+/** What no volume can make right is said before one is opened, and above all before one is made. */
+async function checkOptions(options: Options): Promise<void> {
+  createOptions(options, 0);
+  const nothing = await openVolume("zero:0");
+  const sink = await openVolume("null:", { mode: "write" });
+  try {
+    planCopy(nothing, sink, engineOptions(options));
+  } finally {
+    await closeAll([nothing, sink]);
+  }
+}
+
 /** A target that is not there yet is planned for like a sink. */
 async function planFor(
   source: Volume,
@@ -134,13 +146,16 @@ function announce(plan: CopyPlan, target: CopyTarget, options: Options, context:
 }
 
 /** The plan as a person reads it. */
-export function planText(plan: CopyPlan, target: Pick<CopyTarget, "isNew">): string {
+export function planText(
+  plan: CopyPlan,
+  { isNew, missing }: Pick<CopyTarget, "isNew" | "missing">,
+): string {
   const limit =
     plan.bandwidthLimit === 0 ? "" : `, ${formatSize(plan.bandwidthLimit)}/s at the most`;
   return [
     `plan: ${formatSize(plan.size)} (${plan.size} bytes)`,
     `  from ${plan.source}${plan.useExtents ? ", only where it holds data" : ", all of it"}`,
-    `  to ${plan.target}${target.isNew ? ", a new volume" : ""}`,
+    `  to ${plan.target}${isNew ? ", a new volume" : ""}${missing === undefined ? "" : ` (now: ${missing})`}`,
     `  ${plural(plan.requests, "request")} of ${exactSize(plan.requestSize)} at the most, ` +
       `${formatSize(plan.memory)} of buffers, ${plural(plan.threads, "thread")}${limit}`,
     `  digest: ${plan.digest}`,

@@ -55,6 +55,10 @@ function checkEngine(): Check[] {
     status = engineStatus();
   } catch (error) {
     const reason = error instanceof BlockhaulError ? error.message : String(error);
+    // The binary is there; it is told to do what it cannot.
+    if (error instanceof BlockhaulError && error.code === "ERR_INVALID_ARGUMENT") {
+      return [check("I/O", "missing", reason)];
+    }
     return [check("native binary", "missing", reason)];
   }
   return [check("native binary", "ok", "loaded"), ...describeEngine(status)];

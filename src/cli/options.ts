@@ -2,7 +2,7 @@
  * The options of a command as a typed table. Help, parsing, settings from the environment and shell
  * completion are all made from it; the values that a command gets have the types that it implies.
  */
-import { BlockhaulError, parseSize } from "../index.js";
+import { BlockhaulError, exactSize, parseSize } from "../index.js";
 
 export type OptionKind = "flag" | "text" | "size" | "count" | "choice" | "list";
 
@@ -15,6 +15,10 @@ export interface OptionSpec {
   readonly placeholder?: string;
   /** Of kind "choice"; of kind "list", what may be listed. */
   readonly choices?: readonly string[];
+  /** Of kind "size" and "count": what it may be; from 1 on, or any size, unless told. */
+  readonly range?: { readonly least: number; readonly most: number };
+  /** Of kind "size": only 64KiB, 128KiB, 256KiB… */
+  readonly powerOfTwo?: boolean;
   /** The variable that sets it where no flag does. */
   readonly environment?: string;
   readonly help: string;
@@ -87,10 +91,11 @@ function parseValue(spec: OptionSpec, given: string | boolean, place: string): u
       if (/^(0|false|no|off)$/i.test(given)) return false;
       throw refuse(`"${given}" is neither 1 nor 0`);
     case "size":
-      return parsedSize(given, place);
+      return sizeInRange(parsedSize(given, place), spec, refuse);
     case "count":
-      if (/^[1-9]\d{0,8}$/.test(given)) return Number(given);
-      throw refuse(`"${given}" is not a whole number from 1 on`);
+      if (/^\d+$/.test(given) && isWithin(Number(given), spec.range ?? COUNTS))
+        return Number(given);
+      throw refuse(`"${given}" is not a whole number from 1 to ${(spec.range ?? COUNTS).most}`);
     case "choice":
       if (spec.choices?.includes(given)) return given;
       throw refuse(`"${given}" is none of ${(spec.choices ?? []).join(", ")}`);
@@ -100,6 +105,25 @@ function parseValue(spec: OptionSpec, given: string | boolean, place: string): u
       if (given !== "") return given;
       throw refuse("the value is empty");
   }
+}
+
+const COUNTS = { least: 1, most: 999_999_999 };
+
+function isWithin(value: number, { least, most }: { least: number; most: number }): boolean {
+  return value >= least && value <= most;
+}
+
+function sizeInRange(
+  bytes: number,
+  { range, powerOfTwo = false }: OptionSpec,
+  refuse: (reason: string) => BlockhaulError,
+): number {
+  if (range === undefined) return bytes;
+  if (isWithin(bytes, range) && (!powerOfTwo || Number.isInteger(Math.log2(bytes)))) return bytes;
+  const kind = powerOfTwo ? "a power of two" : "a size";
+  throw refuse(
+    `${exactSize(bytes)} is not ${kind} from ${exactSize(range.least)} to ${exactSize(range.most)}`,
+  );
 }
 
 function parsedSize(text: string, place: string): number {

@@ -26,7 +26,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     stderr: new Output(process.stderr, env),
     environment: env,
   };
-  const isVerbose = args.includes("-v") || args.includes("--verbose");
+  const isVerbose = args.some((argument) => /^(-[a-z]*v[a-z]*|--verbose)$/.test(argument));
   const fail = (error: unknown) => {
     if (args.includes("--json")) context.stdout.json(describeError(error));
     for (const line of explainError(error, isVerbose)) context.stderr.line(line);

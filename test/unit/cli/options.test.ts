@@ -1,7 +1,13 @@
+import { type CopyOptions, openVolume, planCopy } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
 import { COMMANDS, copyOptions } from "../../../src/cli/commands.js";
-import { camelCase, placeholderOf, readOptions } from "../../../src/cli/options.js";
+import {
+  camelCase,
+  type OptionSpec,
+  placeholderOf,
+  readOptions,
+} from "../../../src/cli/options.js";
 
 const read = (flags: Record<string, string | boolean>, environment: Record<string, string> = {}) =>
   readOptions(copyOptions, new Map(Object.entries(flags)), environment);
@@ -46,6 +52,11 @@ describe("the options of a command", () => {
   it.each([
     [{ requests: "0" }, {}, /^--requests: /],
     [{ requests: "1e3" }, {}, /^--requests: /],
+    [{ requests: "4097" }, {}, /^--requests: "4097" is not a whole number from 1 to 4096$/],
+    [{ threads: "65" }, {}, /^--threads: .* from 1 to 64$/],
+    [{ "request-size": "32KiB" }, {}, /^--request-size: 32KiB is not a power of two from 64KiB/],
+    [{}, { BLOCKHAUL_REQUEST_SIZE: "3MiB" }, /^BLOCKHAUL_REQUEST_SIZE: 3MiB is not a power of two/],
+    [{ "object-size": "64MiB" }, {}, /^--object-size: .* from 4KiB to 32MiB$/],
     [{ "request-size": "x" }, {}, /^--request-size: .*not a size/],
     [{ digest: "md5" }, {}, /^--digest: .*xxh3, sha256, none/],
     [{ "data-pool": "" }, {}, /^--data-pool: /],
@@ -58,6 +69,30 @@ describe("the options of a command", () => {
         message: expect.stringMatching(message),
       }),
     );
+  });
+
+  it("have the bounds that the library has", async () => {
+    const source = await openVolume("zero:0");
+    const target = await openVolume("null:", { mode: "write" });
+    const refuses = (options: CopyOptions) => expect(() => planCopy(source, target, options));
+    const memory = 64 * 1024 ** 3;
+    try {
+      for (const [name, key] of [
+        ["requests", "requests"],
+        ["threads", "threads"],
+        ["request-size", "requestSize"],
+      ] as const) {
+        const spec: OptionSpec | undefined = copyOptions.find((option) => option.name === name);
+        const { least = 0, most = 0 } = spec?.range ?? {};
+        refuses({ memory, [key]: least }).not.toThrow();
+        refuses({ memory, [key]: most }).not.toThrow();
+        refuses({ memory, [key]: spec?.powerOfTwo ? least / 2 : least - 1 }).toThrow();
+        refuses({ memory, [key]: spec?.powerOfTwo ? most * 2 : most + 1 }).toThrow();
+      }
+    } finally {
+      await source.close();
+      await target.close();
+    }
   });
 
   it("have names that clash with none", () => {

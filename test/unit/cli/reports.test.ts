@@ -95,6 +95,10 @@ describe("the text of a copy", () => {
     expect(text).toContain("plan: 10 GiB (10737418240 bytes)");
     expect(text).toContain("to rbd:b, a new volume");
     expect(text).toContain("1 KiB/s at the most");
+    const missing = 'rbd:b: pool "b" does not exist';
+    expect(
+      planText({ ...plan, method: "engine", digest: "xxh3" }, { isNew: true, missing }),
+    ).toContain(`to rbd:b, a new volume (now: ${missing})`);
   });
 });
 
