@@ -52,7 +52,7 @@ const CODES = {
     exitCode: 1,
     retryable: false,
     meaning: "this user may not open or change the volume",
-    hint: "block devices usually need root or the group `disk`",
+    hint: "look at its owner and mode; block devices usually need root or the group `disk`",
   },
   ERR_IN_USE: {
     exitCode: 4,

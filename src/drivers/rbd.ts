@@ -78,20 +78,28 @@ async function openVolume(
   return { volume: await open(location, mode, creation) };
 }
 
-function open(
+async function open(
   location: RbdLocation,
   mode: "read" | "write",
   create?: NativeCreate,
 ): Promise<NativeVolume> {
   const { pool, namespace, image, snapshot } = location;
-  return native().openRbd({
-    connection: cephConnection(location, process.env),
+  const connection = cephConnection(location, process.env);
+  const opening = native().openRbd({
+    connection,
     pool,
     namespace,
     image,
     ...(snapshot === undefined ? {} : { snapshot }),
     mode,
     ...(create === undefined ? {} : { create }),
+  });
+  return opening.catch((error: unknown) => {
+    if (!(error instanceof BlockhaulError) || error.code !== "ERR_PERMISSION") throw error;
+    // The hint of the code is about paths.
+    throw error.withContext({
+      hint: `\`ceph auth get ${connection.name}\` shows what its capabilities allow`,
+    });
   });
 }
 
