@@ -5,7 +5,8 @@ const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 /**
  * unit: everything that needs no other machine. e2e: a real Ceph, `inject("cephConf")`, started only when one
- * of these tests is to run. package: the packed and installed package; wants `npm run build:prebuild` first.
+ * of these tests is to run. guest: iSCSI, LVM and multipath, in a User-Mode-Linux guest. package: the packed and
+ * installed package; wants `npm run build:prebuild` first.
  */
 export default defineConfig({
   resolve: {
@@ -26,7 +27,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/package/**"],
+          exclude: ["test/e2e/**", "test/guest/**", "test/package/**"],
         },
       },
       {
@@ -36,6 +37,17 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["test/support/ceph-setup.ts"],
           testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "guest",
+          include: ["test/guest/**/*.test.ts"],
+          globalSetup: ["test/support/guest-setup.ts"],
+          // One guest at a time, after the others: vitest wants a group of its own for another number of workers.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
       {

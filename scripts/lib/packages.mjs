@@ -1,10 +1,30 @@
 /**
  * What blockhaul needs from Debian, and why. The one table: `setup`, `demo`, `test` and CI install from it.
  *
- * @typedef {"build" | "demo" | "ceph" | "test" | "lint"} PackageGroup
+ * @typedef {"build" | "demo" | "ceph" | "guest" | "test" | "lint"} PackageGroup
  */
 
-/** @type {Readonly<Record<PackageGroup, readonly (readonly [name: string, reason: string])[]>>} */
+/** @typedef {readonly (readonly [name: string, reason: string])[]} Packages */
+
+/** @type {Packages} */
+const guest = [
+  ["user-mode-linux", "the guest's kernel: SCSI, iSCSI and device-mapper on any host"],
+  ["gcc", "compiles the guest's shim"],
+  ["libc6-dev", "compiles the guest's shim"],
+  ["util-linux", "unshare, setpriv: no guest outlives the run that started it"],
+  ["kmod", "loads the guest's modules"],
+  ["udev", "names the guest's devices"],
+  ["iproute2", "ip: the guest's network"],
+  ["open-iscsi", "iscsid and iscsiadm: the iSCSI initiator"],
+  ["tgt", "an iSCSI target that can be killed and stopped"],
+  ["lvm2", "logical volumes"],
+  ["thin-provisioning-tools", "thin pools of logical volumes"],
+  ["multipath-tools", "multipathd: several paths to a volume"],
+  ["sg3-utils", "asks SCSI devices independently of the engine"],
+  ["e2fsprogs", "a file system with O_DIRECT on the guest's disks"],
+];
+
+/** @type {Readonly<Record<PackageGroup, Packages>>} */
 export const packageGroups = {
   build: [
     ["g++", "compiles the engine (C++20)"],
@@ -29,6 +49,8 @@ export const packageGroups = {
     ["ceph-common", "the ceph and rbd commands"],
     ["util-linux", "setpriv: no daemon outlives the run that started it"],
   ],
+  // Debian builds User-Mode Linux for x86-64; elsewhere the tests say that they cannot run.
+  guest: process.arch === "x64" ? guest : [],
   test: [
     ["libgtest-dev", "the native tests"],
     ["python3-rbd", "reads and writes RBD images independently of the engine"],
