@@ -17,6 +17,10 @@ export interface DriverSupport {
   readonly extents: boolean;
   /** Volumes can make zeros without being sent them. */
   readonly zero: boolean;
+  /** Takes and drops snapshots: `createSnapshot` and `deleteSnapshot`. */
+  readonly snapshots: boolean;
+  /** Removes volumes for good: `deleteVolume`. */
+  readonly delete: boolean;
 }
 
 /** Whether a driver can work on this host. */
@@ -46,6 +50,18 @@ export interface DriverOpenOptions {
   readonly ref: string;
   /** Aborted when nobody waits for the volume any more; a driver may ignore it. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** How a snapshot is to be taken. */
+export interface SnapshotOptions {
+  /** Its name; one that nothing has yet unless told. */
+  readonly name?: string | undefined;
+}
+
+/** How much of a volume takes space. */
+export interface VolumeUsage {
+  /** Bytes, as exactly as the storage knows. */
+  readonly allocated: number;
 }
 
 /** A result of `read` or `write`: the number of bytes done, or nothing at all if all were. */
@@ -101,6 +117,8 @@ export interface JsVolume {
 /** What a driver's open returns; it may hold more, for the driver's own `closeVolume`. */
 export interface OpenedVolume {
   readonly volume: NativeVolume | JsVolume;
+  /** Of a volume that cannot say where it holds data, but how much; as it was when it was opened. */
+  readonly usage?: VolumeUsage | undefined;
 }
 
 /**
@@ -132,6 +150,26 @@ export interface VolumeDriver<Location = unknown, Opened extends OpenedVolume = 
    * has been flushed before, and nothing is under way.
    */
   closeVolume?(opened: Opened): Promise<void>;
+  /**
+   * Removes a volume for good.
+   *
+   * @throws BlockhaulError ERR_NOT_FOUND; ERR_IN_USE where somebody uses it or it has snapshots that
+   *   would go with it
+   */
+  deleteVolume?(location: Location): Promise<void>;
+  /**
+   * Takes a snapshot: a volume that holds for good what this one holds now.
+   *
+   * @returns where it can be opened
+   * @throws BlockhaulError ERR_NOT_FOUND, ERR_EXISTS, ERR_NO_SPACE
+   */
+  createSnapshot?(location: Location, options: SnapshotOptions): Promise<Location>;
+  /**
+   * Removes a snapshot, and refuses what is none.
+   *
+   * @throws BlockhaulError ERR_NOT_FOUND, ERR_INVALID_ARGUMENT, ERR_IN_USE
+   */
+  deleteSnapshot?(location: Location): Promise<void>;
   /** Whether it can work on this host; without it, it can. */
   status?(): Promise<DriverStatus> | DriverStatus;
 }

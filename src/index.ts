@@ -15,9 +15,12 @@ export type {
   ExtentKind,
   JsVolume,
   OpenedVolume,
+  SnapshotOptions,
   TransferResult,
   VolumeDriver,
+  VolumeUsage,
 } from "./driver.js";
+export type { LvmCreateOptions } from "./drivers/lvm.js";
 export type { RbdCreateOptions } from "./drivers/rbd.js";
 export {
   BlockhaulError,
@@ -30,6 +33,7 @@ export {
 export { type EngineStatus, engineStatus } from "./host.js";
 export type { IoStatus, LibrbdStatus, NativeVolume, NativeVolumeInfo } from "./native.js";
 export { listDrivers, type ResolvedRef, registerDriver, resolveRef } from "./registry.js";
+export { createSnapshot, deleteSnapshot, deleteVolume } from "./snapshot.js";
 export { exactSize, formatClock, formatDuration, formatSize, parseSize } from "./units.js";
 export type { BufferPart } from "./volume/arguments.js";
 export type { VolumeStreamOptions } from "./volume/streams.js";

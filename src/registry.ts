@@ -32,6 +32,11 @@ const BUILT_IN: readonly Entry[] = [
     load: async () => (await import("./drivers/rbd.js")).rbdDriver,
   },
   {
+    name: "lvm",
+    schemes: ["lvm"],
+    load: async () => (await import("./drivers/lvm.js")).lvmDriver as VolumeDriver,
+  },
+  {
     name: "synthetic",
     schemes: ["null", "zero", "pattern"],
     load: async () => (await import("./drivers/synthetic.js")).syntheticDriver,

@@ -1,6 +1,12 @@
 import type { Readable, Writable } from "node:stream";
 
-import type { DriverOpenOptions, Extent, OpenedVolume, VolumeDriver } from "./driver.js";
+import type {
+  DriverOpenOptions,
+  Extent,
+  OpenedVolume,
+  VolumeDriver,
+  VolumeUsage,
+} from "./driver.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
 import type { NativeVolume, NativeVolumeInfo } from "./native.js";
 import { resolveRef } from "./registry.js";
@@ -19,6 +25,8 @@ export interface VolumeInfo extends NativeVolumeInfo {
   /** The name of the driver that opened it. */
   readonly driver: string;
   readonly ref: string;
+  /** When it was opened; only of volumes whose storage knows it without a map of extents. */
+  readonly usage?: VolumeUsage | undefined;
 }
 
 /** A range of a volume. */
@@ -111,12 +119,13 @@ export class Volume {
 
   static {
     adoptVolume = (driver, { mode, ref }, opened) => {
-      const { volume } = opened;
+      const { volume, usage } = opened;
       const isNative = volume.info !== undefined;
       const native = isNative ? volume : adaptJsVolume(volume, driver.name, ref);
       // A medium that could be written to is not, unless that was asked for.
       const readOnly = native.info.readOnly || mode === "read";
-      const info = { ...native.info, readOnly, driver: driver.name, ref };
+      const known = usage === undefined ? {} : { usage };
+      const info = { ...native.info, readOnly, driver: driver.name, ref, ...known };
       return new Volume(info, native, async () => {
         if (!isNative) await native.close().finally(() => closeOpened(driver, opened));
         else await closeOpened(driver, opened);

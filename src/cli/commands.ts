@@ -126,6 +126,13 @@ export const copyOptions = [
     heading: CREATING,
     help: "rbd: objects that a stripe spans",
   },
+  {
+    name: "thin-pool",
+    kind: "text",
+    placeholder: "POOL",
+    heading: CREATING,
+    help: "lvm: make a thin volume in this pool of the group (a thick one)",
+  },
 ] as const satisfies readonly OptionSpec[];
 
 export const infoOptions = [

@@ -28,6 +28,7 @@ const CREATION_FLAGS = [
   "dataPool",
   "stripeUnit",
   "stripeCount",
+  "thinPool",
 ] as const satisfies readonly (keyof Options)[];
 
 export function openSource(ref: string, signal: AbortSignal): Promise<Volume> {

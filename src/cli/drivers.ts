@@ -17,13 +17,15 @@ export const runDrivers: CommandRun<typeof listingOptions> = async (_args, optio
   }
   stdout.write(
     alignTable(
-      ["driver", "write", "create", "extents", "zero", "here"],
+      ["driver", "write", "create", "extents", "zero", "snapshots", "delete", "here"],
       described.map(({ driver: { name, supports }, status }) => [
         name,
         yesOrNo(supports.write),
         { "when-missing": "yes", "when-asked": "--create", no: "-" }[supports.create || "no"],
         yesOrNo(supports.extents),
         yesOrNo(supports.zero),
+        yesOrNo(supports.snapshots),
+        yesOrNo(supports.delete),
         status.available ? ["yes", status.version].filter(Boolean).join(", ") : "no",
       ]),
     ),

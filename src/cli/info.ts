@@ -1,4 +1,11 @@
-import { formatSize, openVolume, resolveRef, type Volume } from "../index.js";
+import {
+  type DriverSupport,
+  formatSize,
+  openVolume,
+  resolveRef,
+  type Volume,
+  type VolumeUsage,
+} from "../index.js";
 import type { CommandRun } from "./command.js";
 import type { infoOptions } from "./commands.js";
 import { alignFields, plural } from "./table.js";
@@ -11,7 +18,7 @@ export const runInfo: CommandRun<typeof infoOptions> = async ([ref = ""], option
     const usage = options.noUsage ? undefined : await measureUsage(volume);
     const capabilities = capabilityNames(driver.supports);
     if (options.json) {
-      const { name, ...info } = volume.info;
+      const { name, usage: _, ...info } = volume.info;
       stdout.json({ type: "info", ...info, capabilities, ...(usage && { usage }) });
     } else {
       stdout.write(infoText(volume, capabilities, usage));
@@ -22,26 +29,33 @@ export const runInfo: CommandRun<typeof infoOptions> = async ([ref = ""], option
   return 0;
 };
 
-function capabilityNames(supports: {
-  write: boolean;
-  create: string | false;
-  extents: boolean;
-  zero: boolean;
-}): string[] {
-  const { write, create, extents, zero } = supports;
-  const names = { read: true, write, create: create !== false, extents, zero };
+function capabilityNames(supports: DriverSupport): string[] {
+  const { write, create, extents, zero, snapshots } = supports;
+  const names = {
+    read: true,
+    write,
+    create: create !== false,
+    extents,
+    zero,
+    snapshots,
+    delete: supports.delete,
+  };
   return Object.entries(names).flatMap(([name, has]) => (has ? [name] : []));
 }
 
 /** How much of it is allocated; undefined where it cannot tell. */
-async function measureUsage(volume: Volume): Promise<Usage | undefined> {
-  if (!volume.info.mapsExtents) return undefined;
+async function measureUsage(volume: Volume): Promise<Usage | VolumeUsage | undefined> {
+  if (!volume.info.mapsExtents) return volume.info.usage;
   const usage = emptyUsage();
   for await (const extent of volume.extents()) addExtent(usage, extent);
   return usage;
 }
 
-function infoText(volume: Volume, capabilities: string[], usage: Usage | undefined): string {
+function infoText(
+  volume: Volume,
+  capabilities: string[],
+  usage: Usage | VolumeUsage | undefined,
+): string {
   const { info } = volume;
   const preferred = info.preferredSize === 0 ? "any" : formatSize(info.preferredSize);
   return alignFields([
@@ -58,8 +72,9 @@ function infoText(volume: Volume, capabilities: string[], usage: Usage | undefin
   ]);
 }
 
-function usageText({ data, zero, extents }: Usage, size: number): string {
-  const allocated = data + zero;
+function usageText(usage: Usage | VolumeUsage, size: number): string {
+  const allocated = "allocated" in usage ? usage.allocated : usage.data + usage.zero;
   const share = size === 0 ? 0 : Math.round((allocated / size) * 100);
-  return `${formatSize(allocated)} (${share}%), in ${plural(extents, "extent")}`;
+  const extents = "extents" in usage ? `, in ${plural(usage.extents, "extent")}` : "";
+  return `${formatSize(allocated)} (${share}%)${extents}`;
 }

@@ -8,7 +8,15 @@ export const blockDriver: VolumeDriver<PathLocation> = {
   schemes: ["block"],
   summary: "block devices; a path without a scheme that leads to one names it, too",
   refForms: ["/dev/NAME", "block:PATH"],
-  supports: { write: true, create: false, createOptions: [], extents: false, zero: true },
+  supports: {
+    write: true,
+    create: false,
+    createOptions: [],
+    extents: false,
+    zero: true,
+    snapshots: false,
+    delete: false,
+  },
   parseRef: (ref) => parsePathRef("block", ref),
   formatRef: (location) => formatPathRef("block", location),
   openVolume: async ({ path }, { mode }) => ({

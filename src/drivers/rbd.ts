@@ -47,6 +47,8 @@ export const rbdDriver: VolumeDriver<RbdLocation> = {
     createOptions: ["objectSize", "features", "dataPool", "stripeUnit", "stripeCount"],
     extents: true,
     zero: true,
+    snapshots: false,
+    delete: false,
   },
   parseRef: parseRbdRef,
   formatRef: formatRbdRef,

@@ -26,7 +26,15 @@ export const memoryDriver: VolumeDriver<string> = {
   schemes: ["memory"],
   summary: "volumes in the memory of this process",
   refForms: ["memory:NAME"],
-  supports: { write: true, create: "when-asked", createOptions: [], extents: true, zero: true },
+  supports: {
+    write: true,
+    create: "when-asked",
+    createOptions: [],
+    extents: true,
+    zero: true,
+    snapshots: false,
+    delete: false,
+  },
 
   parseRef(ref) {
     const name = /^memory:([\w-]+)$/.exec(ref)?.[1];

@@ -40,7 +40,15 @@ const plainDriver: VolumeDriver<string> = {
   schemes: ["plain"],
   summary: "read and write only",
   refForms: ["plain:NAME"],
-  supports: { write: true, create: false, createOptions: [], extents: false, zero: false },
+  supports: {
+    write: true,
+    create: false,
+    createOptions: [],
+    extents: false,
+    zero: false,
+    snapshots: false,
+    delete: false,
+  },
   parseRef: (ref) => {
     if (/^plain:\d+$/.test(ref)) return ref;
     throw new BlockhaulError("ERR_INVALID_REF", { volume: ref });

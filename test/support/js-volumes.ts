@@ -11,7 +11,15 @@ export class JsVolumes {
     schemes: ["js"],
     summary: "plain objects",
     refForms: ["js:NAME"],
-    supports: { write: true, create: false, createOptions: [], extents: true, zero: true },
+    supports: {
+      write: true,
+      create: false,
+      createOptions: [],
+      extents: true,
+      zero: true,
+      snapshots: false,
+      delete: false,
+    },
     parseRef: (ref) => ref.slice("js:".length),
     openVolume: async (name) => {
       const volume = this.#volumes.get(name);

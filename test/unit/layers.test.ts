@@ -40,8 +40,19 @@ describe("the layers of src/", () => {
   });
 
   it("keep drivers apart from volumes, copies and each other's registry", () => {
-    const allowed = /^(drivers\/|errors\.ts$|native\.ts$|units\.ts$|driver\.ts$)/;
+    const allowed =
+      /^(drivers\/|attachments\/|lvm\/|errors\.ts$|native\.ts$|units\.ts$|driver\.ts$)/;
     for (const file of within("drivers/")) {
+      expect({ file, above: importsOf(file).filter((name) => !allowed.test(name)) }).toEqual({
+        file,
+        above: [],
+      });
+    }
+  });
+
+  it("keep LVM apart from volumes and drivers", () => {
+    const allowed = /^(lvm\/|attachments\/step\.ts$|system\/|errors\.ts$|units\.ts$)/;
+    for (const file of within("lvm/")) {
       expect({ file, above: importsOf(file).filter((name) => !allowed.test(name)) }).toEqual({
         file,
         above: [],

@@ -10,7 +10,15 @@ const driver = (name: string, schemes: string[]): VolumeDriver => ({
   schemes,
   summary: "",
   refForms: [],
-  supports: { write: false, create: false, createOptions: [], extents: false, zero: false },
+  supports: {
+    write: false,
+    create: false,
+    createOptions: [],
+    extents: false,
+    zero: false,
+    snapshots: false,
+    delete: false,
+  },
   parseRef: (ref) => ref,
   openVolume: async () => ({ volume: { size: 0, read: () => {} } }),
 });

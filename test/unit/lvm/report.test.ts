@@ -1,0 +1,209 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { BlockhaulError } from "../../../src/errors.js";
+import {
+  groupReportArgs,
+  parseGroupReport,
+  parseVolumeReport,
+  volumeReportArgs,
+} from "../../../src/lvm/report.js";
+
+/** As `lvs --binary` of LVM 2.03.16 gave it. */
+const LINEAR = {
+  lv_uuid: "JfEhy2-jjt1-l1Pa-JZfh-2O0X-ApJ1-LAsFVB",
+  lv_name: "a",
+  vg_name: "vg0",
+  vg_uuid: "z7p47m-Yht7-VaGW-s3j4-9QfA-KBoI-MOyx1s",
+  lv_size: "8388608",
+  origin_size: "",
+  lv_layout: "linear",
+  lv_role: "public",
+  lv_active_locally: "1",
+  lv_device_open: "0",
+  lv_permissions: "writeable",
+  pool_lv: "",
+  origin: "",
+  data_percent: "",
+  zero: "-1",
+  lv_kernel_major: "254",
+  lv_kernel_minor: "0",
+};
+const GROUP = {
+  vg_uuid: LINEAR.vg_uuid,
+  vg_name: "vg0",
+  vg_extent_size: "262144",
+  vg_free: "412090368",
+};
+
+const volumes = (...rows: object[]) => JSON.stringify({ report: [{ lv: rows }] });
+const groups = (...rows: object[]) => JSON.stringify({ report: [{ vg: rows }] });
+const unreadable = expect.objectContaining({ code: "ERR_INTERNAL" });
+
+describe("the arguments of reports", () => {
+  it("select what they ask for, in bytes and flags, whatever lvm.conf says", () => {
+    const args = volumeReportArgs("vg0", "a-b");
+    expect(args[0]).toBe("lvs");
+    expect(args).toEqual(expect.arrayContaining(["--units", "b", "--nosuffix", "--binary"]));
+    expect(args.at(-1)).toBe('vg_name="vg0" && lv_name="a-b"');
+    expect(groupReportArgs("vg0").at(-1)).toBe('vg_name="vg0"');
+  });
+});
+
+describe("parseVolumeReport", () => {
+  it("reads a thick volume", () => {
+    expect(parseVolumeReport(volumes(LINEAR))).toEqual({
+      vg: "vg0",
+      name: "a",
+      uuid: LINEAR.lv_uuid,
+      vgUuid: LINEAR.vg_uuid,
+      size: 8388608,
+      storedSize: 8388608,
+      layout: ["linear"],
+      roles: ["public"],
+      isActive: true,
+      isOpen: false,
+      isWritable: true,
+      pool: undefined,
+      origin: undefined,
+      dataPercent: undefined,
+      zeroesNewBlocks: false,
+      deviceNumber: { major: 254, minor: 0 },
+    });
+  });
+
+  it("reads a thin volume, its pool, and one that is inactive", () => {
+    const thin = { lv_layout: "thin,sparse", pool_lv: "pool", data_percent: "12.50" };
+    expect(parseVolumeReport(volumes({ ...LINEAR, ...thin }))).toMatchObject({
+      layout: ["thin", "sparse"],
+      pool: "pool",
+      dataPercent: 12.5,
+    });
+    const pool = { lv_layout: "thin,pool", lv_role: "private", zero: "1" };
+    expect(parseVolumeReport(volumes({ ...LINEAR, ...pool }))).toMatchObject({
+      roles: ["private"],
+      zeroesNewBlocks: true,
+    });
+    const inactive = {
+      lv_active_locally: "0",
+      lv_device_open: "-1",
+      lv_kernel_major: "-1",
+      lv_kernel_minor: "-1",
+    };
+    expect(parseVolumeReport(volumes({ ...LINEAR, ...inactive }))).toMatchObject({
+      isActive: false,
+      isOpen: false,
+      deviceNumber: undefined,
+    });
+  });
+
+  it("takes a thick snapshot for as large as its device is, not as its store", () => {
+    const snapshot = {
+      lv_role: "public,snapshot,thicksnapshot",
+      lv_size: "8454144",
+      origin_size: "8388608",
+      origin: "a",
+    };
+    expect(parseVolumeReport(volumes({ ...LINEAR, ...snapshot }))).toMatchObject({
+      size: 8388608,
+      storedSize: 8454144,
+      origin: "a",
+    });
+  });
+
+  it("finds nothing in an empty report, and one volume in the rows of its segments", () => {
+    expect(parseVolumeReport(volumes())).toBeUndefined();
+    expect(parseVolumeReport(volumes(LINEAR, LINEAR))).toMatchObject({ name: "a" });
+    const other = { ...LINEAR, lv_uuid: LINEAR.lv_uuid.replace("J", "K") };
+    expect(() => parseVolumeReport(volumes(LINEAR, other))).toThrowError(unreadable);
+  });
+
+  it.each(Object.keys(LINEAR))("does without no %s", (field) => {
+    const { [field as keyof typeof LINEAR]: _, ...rest } = LINEAR;
+    expect(() => parseVolumeReport(volumes(rest))).toThrowError(unreadable);
+    expect(() => parseVolumeReport(volumes({ ...LINEAR, [field]: 1 }))).toThrowError(unreadable);
+  });
+
+  it.each([
+    ["lv_size", "8.00m"],
+    ["lv_size", "-1"],
+    ["lv_size", "9999999999999999"],
+    ["lv_uuid", "a"],
+    ["lv_active_locally", "active locally"],
+    ["lv_device_open", ""],
+    ["data_percent", "101"],
+    ["data_percent", "-1"],
+    ["lv_kernel_minor", "x"],
+    ["vg_name", ""],
+  ])("takes no %s of %j", (field, value) => {
+    expect(() => parseVolumeReport(volumes({ ...LINEAR, [field]: value }))).toThrowError(
+      unreadable,
+    );
+  });
+});
+
+describe("parseGroupReport", () => {
+  it("reads a group", () => {
+    expect(parseGroupReport(groups(GROUP))).toEqual({
+      name: "vg0",
+      uuid: GROUP.vg_uuid,
+      extentSize: 262144,
+      free: 412090368,
+    });
+    expect(parseGroupReport(groups())).toBeUndefined();
+  });
+
+  it("reads neither two groups of one name nor extents of nothing", () => {
+    expect(() => parseGroupReport(groups(GROUP, GROUP))).toThrowError(unreadable);
+    expect(() => parseGroupReport(groups({ ...GROUP, vg_extent_size: "0" }))).toThrowError(
+      unreadable,
+    );
+  });
+});
+
+describe("both, of whatever they get,", () => {
+  const rows = fc.array(
+    fc.record(
+      Object.fromEntries(
+        Object.entries({ ...LINEAR, ...GROUP }).map(([field, value]) => [
+          field,
+          fc.oneof({ weight: 6, arbitrary: fc.constant(value) }, fc.string(), fc.jsonValue()),
+        ]),
+      ),
+      { requiredKeys: [] },
+    ),
+    { maxLength: 3 },
+  );
+  const text = fc.oneof(
+    fc.string(),
+    fc.json(),
+    rows.map((lv) => JSON.stringify({ report: [{ lv, vg: lv }] })),
+    fc.jsonValue().map((report) => JSON.stringify({ report })),
+    fc.jsonValue().map((value) => JSON.stringify({ report: [{ lv: value, vg: value }] })),
+  );
+
+  it("give something valid, nothing, or ERR_INTERNAL", () => {
+    fc.assert(
+      fc.property(text, (garbage) => {
+        const volume = resultOf(() => parseVolumeReport(garbage));
+        if (volume !== undefined) {
+          expect(Number.isSafeInteger(volume.size) && volume.size >= 0).toBe(true);
+          expect(volume.uuid).toMatch(/^[\w-]{38}$/);
+          expect(volume.name).not.toBe("");
+        }
+        const group = resultOf(() => parseGroupReport(garbage));
+        if (group !== undefined) expect(group.extentSize).toBeGreaterThan(0);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});
+
+function resultOf<Result>(action: () => Result): Result | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof BlockhaulError && error.code === "ERR_INTERNAL") return undefined;
+    throw error;
+  }
+}
