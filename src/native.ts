@@ -68,8 +68,6 @@ export interface NativePosixOptions {
   readonly provenZero?: boolean;
   /** False: through the page cache. */
   readonly direct?: boolean;
-  /** Of a block device: the caller knows that every byte of the device reads as zero. */
-  readonly provenZero?: boolean;
 }
 
 /** How a Ceph cluster is reached, as librados wants it. */
