@@ -1,4 +1,4 @@
-/** What steps consist of on disk. No secret may stand in one. */
+/** What a step consists of on disk. No secret may stand in one. */
 export type StepData = { readonly [key: string]: string | number | boolean | null };
 
 /**
@@ -18,4 +18,12 @@ export interface StepKind<Data extends StepData = StepData> {
    * process, after it failed or was killed. The caller has the host's lock.
    */
   undo(data: Data): Promise<void>;
+  /** The path of the block device that the step brought, as the kernel names it now. */
+  device?(data: Data): Promise<string | undefined>;
+}
+
+/** A step as a record holds it. */
+export interface RecordedStep {
+  readonly kind: string;
+  readonly data: StepData;
 }

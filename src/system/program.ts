@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants as fileConstants } from "node:fs";
+import { constants } from "node:os";
 import path from "node:path";
 
 import { BlockhaulError } from "../errors.js";
@@ -30,13 +31,14 @@ const FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin"] as
 /** Nothing of the caller's environment reaches a program, and its output is in English. */
 const ENVIRONMENT = { LC_ALL: "C", PATH: FOLDERS.join(":") } as const;
 
+const VERSION_DEADLINE_MS = 10_000;
 const MOST_OUTPUT = 16 * 1024 ** 2;
 
 /** The absolute path of a program; undefined where this host does not have it. */
 export function findProgram(name: string): string | undefined {
   return FOLDERS.map((folder) => path.join(folder, name)).find((file) => {
     try {
-      accessSync(file, constants.X_OK);
+      accessSync(file, fileConstants.X_OK);
       return true;
     } catch {
       return false;
@@ -63,22 +65,33 @@ export function runProgram(
     });
   }
   return new Promise((resolve, reject) => {
-    const options = {
-      env: ENVIRONMENT,
-      timeout: deadlineMs,
-      maxBuffer: MOST_OUTPUT,
-      windowsHide: true,
-    };
+    const options = { env: ENVIRONMENT, maxBuffer: MOST_OUTPUT };
     const child = execFile(file, args, options, (error, stdout, stderr) => {
-      if (error === null) return resolve({ status: 0, stdout, stderr });
-      if (error.killed) return reject(tooLate(name, deadlineMs));
-      if (typeof error.code === "number") return resolve({ status: error.code, stdout, stderr });
-      reject(
-        new BlockhaulError("ERR_INTERNAL", { message: `${name}: ${error.message}`, cause: error }),
-      );
+      clearTimeout(timer);
+      const status =
+        child.exitCode ?? 128 + (constants.signals[child.signalCode ?? "SIGKILL"] ?? 0);
+      if (error === null || child.exitCode !== null) return resolve({ status, stdout, stderr });
+      if (child.signalCode !== null) return resolve({ status, stdout, stderr });
+      reject(new BlockhaulError("ERR_INTERNAL", { message: `${name}: ${error.message}` }));
     });
     child.stdin?.end();
+    // One that waits for a dead device cannot even be killed: it is not waited for.
+    const timer = setTimeout(() => {
+      child.kill("SIGTERM");
+      child.unref();
+      reject(tooLate(name, deadlineMs));
+    }, deadlineMs);
   });
+}
+
+/** The version that a program says it is, "2.1.8"; undefined where it is missing. */
+export async function programVersion(
+  program: Program,
+  args: readonly string[],
+): Promise<string | undefined> {
+  if (findProgram(program.name) === undefined) return undefined;
+  const { stdout, stderr } = await runProgram(program, args, { deadlineMs: VERSION_DEADLINE_MS });
+  return /\d+(?:\.\d+)+/.exec(`${stdout}\n${stderr}`)?.[0] ?? "";
 }
 
 function tooLate(name: string, deadlineMs: number): BlockhaulError {

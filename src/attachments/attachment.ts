@@ -1,0 +1,161 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import type { NativeFileLock } from "../native.js";
+import { stepKind } from "./kinds.js";
+import type { AttachmentRecord } from "./record.js";
+import type { RecordedStep, StepData, StepKind } from "./step.js";
+import { attachmentStore } from "./store.js";
+
+/**
+ * All that was done to open one volume, step by step, each recorded on disk before it is made. The
+ * same record is undone by a close, by a failed open, by `detach`, and by `cleanup` after the process
+ * was killed. Whoever calls has the host's lock.
+ */
+export class Attachment {
+  #record: AttachmentRecord;
+  #hold: NativeFileLock | undefined;
+
+  constructor(record: AttachmentRecord, hold: NativeFileLock | undefined) {
+    this.#record = record;
+    this.#hold = hold;
+  }
+
+  get id(): string {
+    return this.#record.id;
+  }
+
+  get ref(): string {
+    return this.#record.ref;
+  }
+
+  /** Writes down a step that is about to be made: durable when this resolves. */
+  async record<Data extends StepData>(kind: StepKind<Data>, data: Data): Promise<void> {
+    await this.#save({ steps: [...this.#record.steps, { kind: kind.name, data }] });
+  }
+
+  /**
+   * Joins in a step that another attachment made, so that the last of them undoes it. A thing that no
+   * attachment lists is somebody else's: it is used, and left as it is.
+   */
+  async share<Data extends StepData>(kind: StepKind<Data>, data: Data): Promise<void> {
+    const key = kind.key(data);
+    for (const { id, steps } of await attachmentStore.list()) {
+      if (id === this.id) continue;
+      const made = steps.find(
+        (step) => step.kind === kind.name && kind.key(step.data as Data) === key,
+      );
+      if (made !== undefined) return this.record(kind, made.data as Data);
+    }
+  }
+
+  /** Says what has become known of a step, the newest with the same key. */
+  async amend<Data extends StepData>(kind: StepKind<Data>, data: Data): Promise<void> {
+    const { steps } = this.#record;
+    const isIt = (step: RecordedStep) =>
+      step.kind === kind.name && kind.key(step.data as Data) === kind.key(data);
+    const index = steps.findLastIndex(isIt);
+    if (index < 0) throw new BlockhaulError("ERR_INTERNAL", { message: `no step ${kind.name}` });
+    await this.#save({ steps: steps.with(index, { kind: kind.name, data }) });
+  }
+
+  /**
+   * Undoes all steps, newest first, and removes the record. A step that another attachment lists too
+   * is left to that one. The first that fails stops it: a LUN must not be logged out or exported
+   * anew while its device is still there, for the device would then be somebody else's volume.
+   *
+   * @returns what was undone, for people
+   * @throws BlockhaulError of the step that failed; what is left stays recorded, for `cleanup`
+   */
+  async undo(): Promise<string[]> {
+    const undone: string[] = [];
+    try {
+      await this.#undoSteps(undone);
+      await attachmentStore.remove(this.id);
+    } catch (error) {
+      const failure = toBlockhaulError(error);
+      await this.#save({ failure: failure.message }).catch(() => {});
+      throw failure.withContext({ volume: this.ref, operation: "detach" });
+    } finally {
+      // Now or later, `cleanup` may take it up: nobody here answers for it any more.
+      this.#hold?.release();
+      this.#hold = undefined;
+    }
+    return undone;
+  }
+
+  async #undoSteps(undone: string[]): Promise<void> {
+    const shared = await keysOfOthers(this.id);
+    for (let step = this.#record.steps.at(-1); step; step = this.#record.steps.at(-1)) {
+      const kind = await stepKind(step.kind);
+      const { data } = step;
+      if (!shared.has(`${kind.name} ${kind.key(data)}`)) {
+        await undoStep(kind, data);
+        undone.push(kind.describe(data));
+      }
+      await this.#save({ steps: this.#record.steps.slice(0, -1) });
+    }
+  }
+
+  /** Lets go of it without undoing it: it is kept until somebody says `detach`. */
+  async keep(): Promise<void> {
+    await this.#save({ kept: true });
+    this.#hold?.release();
+    this.#hold = undefined;
+  }
+
+  async #save(changes: Partial<AttachmentRecord>): Promise<void> {
+    const changed = { ...this.#record, ...changes };
+    await attachmentStore.save(changed);
+    this.#record = changed;
+  }
+}
+
+/** Begins an attachment for a ref: on disk, without any step. */
+export async function openAttachment(ref: string): Promise<Attachment> {
+  const record: AttachmentRecord = {
+    version: 1,
+    id: randomBytes(6).toString("hex"),
+    ref,
+    createdAt: new Date().toISOString(),
+    bootId: bootId(),
+    pid: process.pid,
+    kept: false,
+    steps: [],
+  };
+  // Held before it can be seen: who finds one that nobody holds takes it for abandoned.
+  const hold = await attachmentStore.hold(record.id);
+  await attachmentStore.save(record);
+  return new Attachment(record, hold);
+}
+
+/** Of this boot: another one after every start of the host. */
+export function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
+
+async function undoStep(kind: StepKind, data: StepData): Promise<void> {
+  try {
+    await kind.undo(data);
+  } catch (error) {
+    const cause = toBlockhaulError(error);
+    throw new BlockhaulError(cause.code, {
+      message: `could not undo the ${kind.describe(data)}: ${cause.message}`,
+      hint: "`blockhaul cleanup` tries again what is left, once the cause is gone",
+      errno: cause.errno,
+      cause,
+    });
+  }
+}
+
+/** What other attachments list. */
+async function keysOfOthers(id: string): Promise<Set<string>> {
+  const keys = new Set<string>();
+  for (const record of await attachmentStore.list()) {
+    if (record.id === id) continue;
+    for (const { kind, data } of record.steps)
+      keys.add(`${kind} ${(await stepKind(kind)).key(data)}`);
+  }
+  return keys;
+}

@@ -1,0 +1,22 @@
+import { BlockhaulError } from "../errors.js";
+import type { StepKind } from "./step.js";
+
+/** Loaded when a record first needs them. */
+const KINDS: Readonly<Record<string, () => Promise<StepKind<never>>>> = {
+  "lvm-activation": async () => (await import("../lvm/steps.js")).lvmActivationStep,
+  "lvm-snapshot": async () => (await import("../lvm/steps.js")).lvmSnapshotStep,
+};
+
+/**
+ * How steps of a kind are undone.
+ *
+ * @throws BlockhaulError ERR_UNSUPPORTED for a kind that this version does not know
+ */
+export async function stepKind(name: string): Promise<StepKind> {
+  const load = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
+  if (load !== undefined) return (await load()) as unknown as StepKind;
+  throw new BlockhaulError("ERR_UNSUPPORTED", {
+    message: `this version does not know how to undo a step of the kind "${name}"`,
+    hint: "run the version of blockhaul that made it",
+  });
+}

@@ -1,0 +1,32 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+
+import { withFileLock } from "../system/file-lock.js";
+import { stateDirectory } from "../system/state-directory.js";
+
+/** Logins may time out one after the other, and detached devices may take a while to go. */
+const DEADLINE_MS = 10 * 60 * 1000;
+
+/**
+ * Runs what attaches or detaches, one at a time on this host, whichever process does it. Simultaneous
+ * logins make duplicate LUNs (open-iscsi issue 108), and a scan beside a detach finds devices again
+ * that are just being taken away.
+ *
+ * @throws BlockhaulError ERR_IN_USE where others keep it for ten minutes
+ */
+export async function withHostLock<Result>(
+  action: () => Promise<Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  const folder = lockFolder();
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return withFileLock(path.join(folder, "attach.lock"), action, {
+    deadlineMs: DEADLINE_MS,
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+/** One place for all of root's processes, whatever state directory each was told to use. */
+export function lockFolder(): string {
+  return process.getuid?.() === 0 ? "/run/blockhaul" : path.join(stateDirectory(), "locks");
+}

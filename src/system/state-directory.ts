@@ -1,0 +1,18 @@
+import { homedir } from "node:os";
+import path from "node:path";
+
+/**
+ * Where blockhaul keeps what has to outlive a process: BLOCKHAUL_STATE_DIR, else /var/lib/blockhaul as
+ * root, else the user's own folder by the XDG rules.
+ *
+ * @returns an absolute path; it need not exist
+ */
+export function stateDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const { BLOCKHAUL_STATE_DIR, XDG_STATE_HOME } = environment;
+  if (BLOCKHAUL_STATE_DIR) return path.resolve(BLOCKHAUL_STATE_DIR);
+  if (process.getuid?.() === 0) return "/var/lib/blockhaul";
+  // A relative XDG path counts as none: the XDG base directory specification.
+  const isUsable = XDG_STATE_HOME !== undefined && path.isAbsolute(XDG_STATE_HOME);
+  const base = isUsable ? XDG_STATE_HOME : path.join(homedir(), ".local", "state");
+  return path.join(base, "blockhaul");
+}
