@@ -12,6 +12,8 @@ const char* __tsan_default_suppressions() {
          "called_from_lib:librados.so.2\n"
          "called_from_lib:librbd.so.1\n"
          "called_from_lib:libcrypto.so\n"
+         // Ceph's strings are copied in there, and whose they are can then not be seen any more.
+         "called_from_lib:libstdc++.so.6\n"
          "race:libceph-common.so.2\n"
          "race:librados.so.2\n"
          "race:librbd.so.1\n"
