@@ -39,24 +39,34 @@ describe("the layers of src/", () => {
     }
   });
 
-  it("keep drivers apart from volumes, copies and each other's registry", () => {
-    const allowed =
-      /^(drivers\/|attachments\/|lvm\/|errors\.ts$|native\.ts$|units\.ts$|driver\.ts$)/;
-    for (const file of within("drivers/")) {
-      expect({ file, above: importsOf(file).filter((name) => !allowed.test(name)) }).toEqual({
-        file,
-        above: [],
-      });
-    }
-  });
+  const layers: readonly (readonly [name: string, folder: string, below: RegExp])[] = [
+    [
+      "drivers apart from volumes, copies and each other's registry",
+      "drivers/",
+      /^(drivers|connectors|attachments|lvm|exporters|system)\/|^(export-driver|errors|native|units|driver)\.ts$/,
+    ],
+    [
+      "connectors apart from the drivers that use them",
+      "connectors/",
+      /^(connectors|attachments|system)\/|^(errors|error-codes|native)\.ts$/,
+    ],
+    [
+      "LVM apart from volumes and drivers",
+      "lvm/",
+      /^(lvm|system)\/|^attachments\/step\.ts$|^(errors|units)\.ts$/,
+    ],
+    [
+      "exporters apart from whose volumes they export",
+      "exporters/",
+      /^(exporters|connectors|system)\/|^attachments\/step\.ts$|^errors\.ts$/,
+    ],
+    ["the system's ways apart from storage", "system/", /^system\/|^(errors|native)\.ts$/],
+  ];
 
-  it("keep LVM apart from volumes and drivers", () => {
-    const allowed = /^(lvm\/|attachments\/step\.ts$|system\/|errors\.ts$|units\.ts$)/;
-    for (const file of within("lvm/")) {
-      expect({ file, above: importsOf(file).filter((name) => !allowed.test(name)) }).toEqual({
-        file,
-        above: [],
-      });
+  it.each(layers)("keep %s", (_, folder, below) => {
+    for (const file of within(folder)) {
+      const above = importsOf(file).filter((name) => !below.test(name));
+      expect({ file, above }).toEqual({ file, above: [] });
     }
   });
 
