@@ -1,0 +1,83 @@
+/**
+ * What iscsiadm prints, read. A line that is none of those looked for is passed over: messages and
+ * lines of later versions stand between them, and whether a call worked is told by its exit status,
+ * never by its text. Nothing here throws. Names and hosts come back as printed, other people's too:
+ * they are for comparing (`portalKey`), not for arguments.
+ */
+import type { Portal } from "../connection.js";
+
+/** A target at one of its portals, as a discovery or the database has it. */
+export interface ListedNode {
+  readonly portal: Portal;
+  /** The target portal group; undefined where it is not known. */
+  readonly groupTag?: number;
+  readonly iqn: string;
+}
+
+/** A session of this host, whoever logged in. */
+export interface ListedSession extends ListedNode {
+  /** "tcp", "iser", … */
+  readonly transport: string;
+  readonly sid: number;
+  /** The firmware of a network card logged in, not iscsid. */
+  readonly flash: boolean;
+}
+
+const NODE = String.raw`(?:\[(\S+)\]|([^\s[\]]+)):(\d{1,5}),(-?\d{1,10}) (\S+)`;
+const LISTED_NODE = new RegExp(`^${NODE}$`);
+// "(non-flash)" came with version 2.0.874.
+const LISTED_SESSION = new RegExp(
+  String.raw`^(\S+): \[(\d{1,10})\] ${NODE}(?: \((flash|non-flash)\))?$`,
+);
+export const RECORD_BEGIN = "# BEGIN RECORD";
+export const RECORD_END = "# END RECORD";
+const EMPTY = "<empty>";
+
+/** `iscsiadm -m session`: "tcp: [1] 127.0.0.1:3260,1 iqn.2026-01.test:a (non-flash)". */
+export function parseSessions(output: string): ListedSession[] {
+  return linesOf(output).flatMap((line) => {
+    const [, transport, sid, ...rest] = LISTED_SESSION.exec(line) ?? [];
+    const listed = listedNode(rest);
+    if (transport === undefined || listed === undefined) return [];
+    return [{ transport, sid: Number(sid), ...listed, flash: rest.at(-1) === "flash" }];
+  });
+}
+
+/** `iscsiadm -m discovery` and `iscsiadm -m node`: "[fd00::1]:3260,1 iqn.2026-01.test:a". */
+export function parseNodes(output: string): ListedNode[] {
+  return linesOf(output).flatMap((line) => {
+    const [, ...node] = LISTED_NODE.exec(line) ?? [];
+    return listedNode(node) ?? [];
+  });
+}
+
+/** Records: of `iscsiadm -m node -T … -p …`, of `-m discoverydb`, or the text of a file of its database. */
+export function parseRecords(output: string): ReadonlyMap<string, string>[] {
+  const records: Map<string, string>[] = [];
+  let record: Map<string, string> | undefined;
+  for (const line of linesOf(output)) {
+    if (line.startsWith(RECORD_END)) record = undefined;
+    if (line.startsWith(RECORD_BEGIN)) {
+      record = new Map();
+      records.push(record);
+    }
+    const [, key, value] = /^([^\s=#]+)\s+=\s+(.*\S)\s*$/s.exec(line) ?? [];
+    if (key !== undefined && value !== undefined) record?.set(key, value === EMPTY ? "" : value);
+  }
+  return records;
+}
+
+function listedNode(parts: readonly (string | undefined)[]): ListedNode | undefined {
+  const [bracketed, plain, portText, tag, iqn] = parts;
+  const host = bracketed ?? plain;
+  const port = Number(portText);
+  if (host === undefined || iqn === undefined || !(port >= 1 && port <= 65_535)) return undefined;
+  // "Not known" is printed as -1, or as the same bits without a sign.
+  const groupTag = Number(tag);
+  const known = groupTag >= 0 && groupTag <= 65_535;
+  return { portal: { host, port }, ...(known ? { groupTag } : {}), iqn };
+}
+
+function linesOf(text: string): string[] {
+  return text.split("\n").map((line) => line.replace(/\r$/, ""));
+}
