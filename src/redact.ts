@@ -12,6 +12,12 @@ const SECRETS: readonly RegExp[] = [
   /(--(?:key|secret|password|passphrase|token)\s+)[^\s"',;]+/gi,
   // scheme://user:secret@ and libiscsi's scheme://user%secret@
   /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/@:%]*[:%])[^\s/@]+(?=@)/gi,
+  // The same, of a secret with slashes or at-signs in it: an iSCSI ref has no other @.
+  /(\biscsi:\/\/[^\s/@:%]*[:%])\S+(?=@)/gi,
+  // A line of open-iscsi's records, to its end: CHAP secrets may hold spaces and quotes.
+  /(\bauth\.password(?:_in)?[ \t]*=[ \t]*)[^\r\n]+/gi,
+  // iscsiadm … -n node.session.auth.password -v …
+  /(\bauth\.password(?:_in)?["',\s]+(?:-v|--value)["',\s=]+)[^\s"',]+/gi,
   // A cephx key wherever it stands: base64 that starts with the type and a time of creation.
   /()\bAQ[A-Za-z0-9+/]{34,}={0,2}/g,
 ];
