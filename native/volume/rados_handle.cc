@@ -43,6 +43,23 @@ Error connect_error(const RadosConf& conf, const std::string& name, std::chrono:
       if (error.message.empty())
         error.message = "the cluster refuses " + name + ": a wrong key, or no such user";
       return error;
+    case EIO:  // what librados says of a keyring that it cannot make sense of
+    case EISDIR:
+      error.code = "ERR_AUTHENTICATION";
+      error.message = conf.missing_key(name);
+      if (error.message.empty())
+        error.message =
+            "the key of " + name + " is malformed, in the keyring " + conf.get("keyring");
+      return error;
+    case EINVAL:
+      if (const std::string file = conf.get("keyfile"); !file.empty()) {
+        error.code = "ERR_AUTHENTICATION";
+        error.message = "the key of " + name + " is malformed, in the key file " + file;
+      } else {
+        error.code = "ERR_UNREACHABLE";
+        error.message = "no monitor's address can be made of \"" + monitors + "\" (mon_host)";
+      }
+      return error;
     case ENOENT:
       if (monitors.empty()) {
         error.message = "no monitor is known: the Ceph configuration names no mon_host";
