@@ -58,6 +58,8 @@ export const packageGroups = {
     ["qemu-block-extra", "the same for RBD images"],
     ["python3-xxhash", "computes digests independently of the engine"],
     ["bsdutils", "script: runs the command on a terminal"],
+    ["zsh", "completes the command's words, as its users' shells do"],
+    ["fish", "the same"],
   ],
   lint: [
     ["clang-format", "the C++ style"],

@@ -1,27 +1,52 @@
 import type { CommandSpec } from "../command.js";
-import { optionWords, REF_SCHEMES } from "./words.js";
+import { type OptionSpec, placeholderOf } from "../options.js";
+import { optionWords, PATH_SCHEMES, REF_SCHEMES } from "./words.js";
 
 /** Completes commands, options, their choices, and paths. */
 export function bashScript(commands: readonly CommandSpec[]): string {
   return `# bash completion of blockhaul; made by \`blockhaul completion bash\`
+_blockhaul_words() {
+  mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
+}
+_blockhaul_ref() {
+  local schemes
+  case "$scheme" in
+    "") mapfile -t schemes < <(compgen -W "${REF_SCHEMES.join(" ")}" -- "$current") ;;
+    ${PATH_SCHEMES.join("|")}) schemes=() ;;
+    *) return ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -f -- "$current")
+  # A scheme is not the end of a word. "filenames" would protect its colon, too.
+  if ((\${#COMPREPLY[@]})); then compopt -o filenames; else compopt -o nospace; fi
+  COMPREPLY+=("\${schemes[@]}")
+}
 _blockhaul() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
-  local command="" word index
+  local command="" scheme="" word index
+  COMPREPLY=()
+  # Bash takes --option=value and scheme:path apart.
+  case "$current" in
+    =) current="" ;;
+    :) current="" scheme="$previous" ;;
+    *) case "$previous" in
+      =) previous="\${COMP_WORDS[COMP_CWORD-2]}" ;;
+      :) scheme="\${COMP_WORDS[COMP_CWORD-2]}" ;;
+    esac ;;
+  esac
   for ((index = 1; index < COMP_CWORD; index++)); do
     word="\${COMP_WORDS[index]}"
     if [[ $word != -* ]]; then command="$word"; break; fi
   done
-  COMPREPLY=()
   if [[ -z $command ]]; then
-    COMPREPLY=($(compgen -W "${commands.map(({ name }) => name).join(" ")} --help --version" -- "$current"))
+    _blockhaul_words "${commands.map(({ name }) => name).join(" ")} --help --version"
     return
   fi
   case "$command:$previous" in
-${commands.flatMap(choiceCases).join("\n")}
+${commands.flatMap(valueCases).join("\n")}
   esac
   if [[ $current == -* ]]; then
     case "$command" in
-${commands.map((command) => `      ${command.name}) COMPREPLY=($(compgen -W "${optionWords(command).join(" ")}" -- "$current")) ;;`).join("\n")}
+${commands.map((command) => `      ${command.name}) _blockhaul_words "${optionWords(command).join(" ")}" ;;`).join("\n")}
     esac
     return
   fi
@@ -29,24 +54,24 @@ ${commands.map((command) => `      ${command.name}) COMPREPLY=($(compgen -W "${o
 ${commands.map(argumentCase).join("\n")}
   esac
 }
-complete -o bashdefault -o nospace -F _blockhaul blockhaul
+complete -o bashdefault -F _blockhaul blockhaul
 `;
 }
 
-function choiceCases({ name, options }: CommandSpec): string[] {
-  return options.flatMap((option) =>
-    option.choices === undefined
-      ? []
-      : [
-          `    ${name}:--${option.name}) COMPREPLY=($(compgen -W "${option.choices.join(" ")}" -- "$current")); return ;;`,
-        ],
-  );
+/** Of each option that takes a value: its choices, or nothing. */
+function valueCases({ name, options }: CommandSpec): string[] {
+  return options
+    .filter((option: OptionSpec) => placeholderOf(option) !== undefined)
+    .map(({ name: option, choices = [] }) => {
+      const offer = choices.length === 0 ? "" : `_blockhaul_words "${choices.join(" ")}"; `;
+      return `    ${name}:--${option}) ${offer}return ;;`;
+    });
 }
 
 function argumentCase(command: CommandSpec): string {
+  if (command.arguments.some(({ kind }) => kind === "ref")) {
+    return `    ${command.name}) _blockhaul_ref ;;`;
+  }
   const choices = command.arguments.flatMap((argument) => argument.choices ?? []);
-  const takesRefs = command.arguments.some(({ kind }) => kind === "ref");
-  const words = takesRefs ? REF_SCHEMES : choices;
-  const paths = takesRefs ? " -f" : "";
-  return `    ${command.name}) COMPREPLY=($(compgen${paths} -W "${words.join(" ")}" -- "$current")) ;;`;
+  return `    ${command.name}) _blockhaul_words "${choices.join(" ")}" ;;`;
 }

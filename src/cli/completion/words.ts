@@ -10,6 +10,9 @@ export const REF_SCHEMES: readonly string[] = [
   "pattern:",
 ];
 
+/** Those that a path follows. */
+export const PATH_SCHEMES: readonly string[] = ["file", "block"];
+
 /** Every option of a command as it is typed. */
 export function optionWords({ options }: CommandSpec): string[] {
   const words = options.flatMap(({ name, short }) =>

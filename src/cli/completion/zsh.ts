@@ -1,12 +1,16 @@
 import type { ArgumentSpec, CommandSpec } from "../command.js";
 import { type OptionSpec, placeholderOf } from "../options.js";
-import { REF_SCHEMES } from "./words.js";
+import { PATH_SCHEMES, REF_SCHEMES } from "./words.js";
 
 /** Completes commands, options with their help, choices, and paths. */
 export function zshScript(commands: readonly CommandSpec[]): string {
   return `#compdef blockhaul
 # zsh completion of blockhaul; made by \`blockhaul completion zsh\`
 _blockhaul_ref() {
+  if compset -P '(${PATH_SCHEMES.join("|")}):'; then
+    _files
+    return
+  fi
   _alternative 'refs:ref:compadd -S "" -- ${REF_SCHEMES.join(" ")}' 'files:file:_files'
 }
 _blockhaul() {
@@ -26,7 +30,8 @@ ${commands.map(({ name, summary }) => `    ${quote(`${name}:${summary}`)}`).join
 ${commands.map(commandCase).join("\n")}
   esac
 }
-compdef _blockhaul blockhaul
+# As a file in $fpath this runs at the first completion; else it is sourced after compinit.
+if [[ $funcstack[1] == _blockhaul ]]; then _blockhaul "$@"; else compdef _blockhaul blockhaul; fi
 `;
 }
 
@@ -44,7 +49,9 @@ function optionWords(option: OptionSpec): string[] {
   const help = `[${option.help.replace(/[[\]:]/g, "\\$&")}]`;
   const values = option.choices === undefined ? "" : `(${option.choices.join(" ")})`;
   const value = placeholder === undefined ? "" : `:${option.name}:${values}`;
-  if (option.short === undefined) return [quote(`--${option.name}${help}${value}`)];
+  // "=": the value may stand in the same word.
+  const joined = placeholder === undefined ? "" : "=";
+  if (option.short === undefined) return [quote(`--${option.name}${joined}${help}${value}`)];
   const both = `-${option.short},--${option.name}`;
   return [`${quote(`(-${option.short} --${option.name})`)}{${both}}${quote(`${help}${value}`)}`];
 }

@@ -1,61 +1,117 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { describe, expect, it } from "vitest";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { COMMANDS } from "../../../src/cli/commands.js";
 import { bashScript } from "../../../src/cli/completion/bash.js";
 import { fishScript } from "../../../src/cli/completion/fish.js";
+import { REF_SCHEMES } from "../../../src/cli/completion/words.js";
 import { zshScript } from "../../../src/cli/completion/zsh.js";
+import { completions, isInstalled, type Shell, typed } from "../../support/shells.js";
+import { Workspace } from "../../support/workspace.js";
 
-const scripts = {
+const scripts: Readonly<Record<Shell, string>> = {
   bash: bashScript(COMMANDS),
   zsh: zshScript(COMMANDS),
   fish: fishScript(COMMANDS),
 };
+const shells = Object.keys(scripts) as Shell[];
+const workspace = new Workspace();
+const commands = COMMANDS.map(({ name }) => name);
 
-describe.each(Object.entries(scripts))("the completion for %s", (shell, script) => {
-  it("knows every command and every option", () => {
-    for (const { name, options } of COMMANDS) {
-      expect(script).toContain(name);
-      for (const option of options) {
-        expect(script).toContain(shell === "fish" ? `-l ${option.name} ` : `--${option.name}`);
-      }
+beforeAll(() => {
+  mkdirSync(workspace.path("images"));
+  for (const name of ["disk.img", "my disk.img"]) writeFileSync(workspace.path(name), "");
+});
+afterAll(() => workspace[Symbol.dispose]());
+
+it.each(shells)("%s completes every option of every command that it has", (shell) => {
+  for (const { name, options } of COMMANDS) {
+    expect(scripts[shell]).toContain(name);
+    for (const option of options) {
+      expect(scripts[shell]).toContain(
+        shell === "fish" ? `-l ${option.name} ` : `--${option.name}`,
+      );
     }
-  });
-
-  const isInstalled = spawnSync(shell, ["-c", "true"]).status === 0;
-  it.skipIf(!isInstalled)(
-    `is a script that ${shell} understands (skipped where it is missing)`,
-    () => {
-      const { status, stderr } = spawnSync(shell, ["-n"], { input: script, encoding: "utf8" });
-      expect(stderr).toBe("");
-      expect(status).toBe(0);
-    },
-  );
+  }
 });
 
-describe("the completion for bash", () => {
-  /** What bash offers for a command line whose last word is being typed. */
-  const complete = (...words: string[]) => {
-    const program = `${scripts.bash}
-      COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _blockhaul; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const output = execFileSync("bash", ["-c", program, "bash", ...words], { encoding: "utf8" });
-    return output.split("\n").filter((line) => line !== "");
-  };
+/** What each line is completed to, in any order, in every shell; else by shell. */
+const expected: Readonly<Record<string, readonly string[] | Readonly<Record<Shell, string[]>>>> = {
+  "blockhaul co": ["copy", "completion"],
+  "blockhaul --v": ["--version"],
+  "blockhaul copy --re": ["--requests", "--request-size"],
+  "blockhaul copy --no-extents --dr": ["--dry-run"],
+  "blockhaul copy --digest ": ["xxh3", "sha256", "none"],
+  "blockhaul copy --digest=s": ["--digest=sha256"],
+  "blockhaul copy --progress json di": ["disk.img"],
+  "blockhaul copy --memory ": [],
+  "blockhaul map --s": ["--summary"],
+  "blockhaul completion ": ["bash", "zsh", "fish"],
+  "blockhaul copy di": ["disk.img"],
+  "blockhaul copy my": ["my disk.img"],
+  "blockhaul copy disk.img r": ["rbd:"],
+  "blockhaul copy file:d": ["file:disk.img"],
+  // Zsh and fish offer a folder as what it is.
+  "blockhaul copy im": { bash: ["images"], zsh: ["images"], fish: ["images/"] },
+};
 
-  it("offers commands", () => {
-    expect(complete("blockhaul", "")).toEqual(expect.arrayContaining(["copy", "info", "--help"]));
-    expect(complete("blockhaul", "co")).toEqual(["copy", "completion"]);
+describe.each(shells)("the completion in %s", (shell) => {
+  const setting = { script: scripts[shell], folder: workspace.folder };
+  // CI has all three: scripts/lib/packages.mjs.
+  const inShell = it.skipIf(!isInstalled(shell));
+
+  inShell("is what the line can go on with (skipped where the shell is missing)", async () => {
+    const found = await completions(shell, setting, Object.keys(expected));
+    const wanted = Object.values(expected).map((words) =>
+      "bash" in words ? words[shell] : [...words],
+    );
+    const sorted = (all: readonly string[][]) =>
+      Object.fromEntries(Object.keys(expected).map((line, index) => [line, all[index]?.sort()]));
+    expect(sorted(found)).toEqual(sorted(wanted));
   });
 
-  it("offers the options of the command, and of an option its choices", () => {
-    expect(complete("blockhaul", "copy", "--re")).toEqual(["--requests", "--request-size"]);
-    expect(complete("blockhaul", "info", "--re")).toEqual([]);
-    expect(complete("blockhaul", "copy", "--digest", "")).toEqual(["xxh3", "sha256", "none"]);
-    expect(complete("blockhaul", "completion", "f")).toEqual(["fish"]);
+  inShell("begins with the commands, and a ref with a scheme or a path", async () => {
+    const [first, ref] = await completions(shell, setting, ["blockhaul ", "blockhaul copy "]);
+    expect(first).toEqual(expect.arrayContaining(commands));
+    expect(first).not.toContain("disk.img");
+    expect(ref).toEqual(expect.arrayContaining([...REF_SCHEMES, "disk.img", "my disk.img"]));
   });
+});
 
-  it("offers paths and the beginnings of refs", () => {
-    expect(complete("blockhaul", "copy", "/etc/pass")).toContain("/etc/passwd");
-    expect(complete("blockhaul", "copy", "x", "rb")).toContain("rbd:");
+describe.each(["bash", "zsh"] as const)("a word completed in %s", (shell) => {
+  const inShell = it.skipIf(!isInstalled(shell));
+
+  inShell("is finished, unless it is a scheme (skipped where the shell is missing)", async () => {
+    const setting = { script: scripts[shell], folder: workspace.folder };
+    const lines = ["blockhaul inf\tx", "blockhaul copy rb\tvms/a", "blockhaul copy my\tnull:"];
+    expect(await typed(shell, setting, lines)).toEqual([
+      ["blockhaul", "info", "x"],
+      ["blockhaul", "copy", "rbd:vms/a"],
+      ["blockhaul", "copy", "my disk.img", "null:"],
+    ]);
   });
+});
+
+it.skipIf(!isInstalled("zsh"))(
+  "zsh finds the completion as a file in its fpath, too (skipped where it is missing)",
+  async () => {
+    mkdirSync(workspace.path("functions"));
+    writeFileSync(workspace.path("functions/_blockhaul"), scripts.zsh);
+    const script = `fpath=(${workspace.path("functions")} $fpath); compinit -D -u`;
+    const setting = { script, folder: workspace.folder };
+    expect(await completions("zsh", setting, ["blockhaul ma", "blockhaul map --s"])).toEqual([
+      ["map"],
+      ["--summary"],
+    ]);
+  },
+);
+
+it.each(shells.filter(isInstalled))("the script for %s is one that it understands", (shell) => {
+  const file = path.join(workspace.folder, `script.${shell}`);
+  writeFileSync(file, scripts[shell]);
+  const { status, stderr } = spawnSync(shell, ["-n", file], { encoding: "utf8" });
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
 });
