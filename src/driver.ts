@@ -1,5 +1,8 @@
+import type { Attachment } from "./attachments/attachment.js";
+import type { AttachedDevice } from "./connectors/connection.js";
 import type { Extent, NativeVolume } from "./native.js";
 
+export type { AttachedDevice, DeviceIdentity } from "./connectors/connection.js";
 export type { Extent, ExtentKind } from "./native.js";
 
 /** What a driver can do, as data: the command and the driver suite decide by it what to ask. */
@@ -49,6 +52,14 @@ export interface DriverOpenOptions {
   /** The ref as the caller wrote it, for messages. */
   readonly ref: string;
   /** Aborted when nobody waits for the volume any more; a driver may ignore it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a volume is to be attached. */
+export interface AttachOptions {
+  /** Records each step before it is made; the caller undoes it where the attach fails. */
+  readonly attachment: Attachment;
+  /** Stops between two steps. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -170,6 +181,11 @@ export interface VolumeDriver<Location = unknown, Opened extends OpenedVolume = 
    * @throws BlockhaulError ERR_NOT_FOUND, ERR_INVALID_ARGUMENT, ERR_IN_USE
    */
   deleteSnapshot?(location: Location): Promise<void>;
+  /**
+   * Makes the volume a block device of this host. A driver that has it also undoes an `openVolume`
+   * that is aborted or fails, before that rejects: it is waited for.
+   */
+  attach?(location: Location, options: AttachOptions): Promise<AttachedDevice>;
   /** Whether it can work on this host; without it, it can. */
   status?(): Promise<DriverStatus> | DriverStatus;
 }

@@ -82,6 +82,12 @@ const CODES = {
     retryable: false,
     meaning: "source and target are the same bytes",
   },
+  ERR_WRONG_DEVICE: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "a device is not the one that was expected",
+    hint: "do not use it: find out what the target exports there, and what this host has left of it",
+  },
   ERR_IO: {
     exitCode: 1,
     retryable: false,

@@ -1,4 +1,25 @@
 export {
+  type AttachVolumeOptions,
+  attachVolume,
+  type KeptAttachment,
+} from "./attach.js";
+export type { Attachment } from "./attachments/attachment.js";
+export {
+  type AttachmentState,
+  type AttachmentStatus,
+  type CleanedAttachment,
+  cleanUpAttachments,
+  detachVolume,
+  listAttachments,
+} from "./attachments/cleanup.js";
+export type {
+  ChapAuth,
+  ExpectedDevice,
+  IscsiConnection,
+  Portal,
+  SessionTimeouts,
+} from "./connectors/connection.js";
+export {
   type CopyOptions,
   type CopyPlan,
   type CopyProgress,
@@ -7,7 +28,10 @@ export {
   planCopy,
 } from "./copy.js";
 export type {
+  AttachedDevice,
+  AttachOptions,
   CreateOptions,
+  DeviceIdentity,
   DriverOpenOptions,
   DriverStatus,
   DriverSupport,
@@ -30,6 +54,7 @@ export {
   type ErrorDetails,
   type Side,
 } from "./errors.js";
+export { ExportDriver, type ExportedVolume, type ExportRequest } from "./export-driver.js";
 export { type EngineStatus, engineStatus } from "./host.js";
 export type { IoStatus, LibrbdStatus, NativeVolume, NativeVolumeInfo } from "./native.js";
 export { listDrivers, type ResolvedRef, registerDriver, resolveRef } from "./registry.js";

@@ -66,6 +66,8 @@ export interface NativePosixOptions {
    * with kind "block" and mode "write"; ERR_INVALID_ARGUMENT otherwise. The first write ends it.
    */
   readonly provenZero?: boolean;
+  /** Of a block device, also to read: refused while anybody else has claimed it (O_EXCL). */
+  readonly exclusive?: boolean;
   /** False: through the page cache. */
   readonly direct?: boolean;
 }

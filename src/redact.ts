@@ -13,7 +13,7 @@ const SECRETS: readonly RegExp[] = [
   // scheme://user:secret@ and libiscsi's scheme://user%secret@
   /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/@:%]*[:%])[^\s/@]+(?=@)/gi,
   // The same, of a secret with slashes or at-signs in it: an iSCSI ref has no other @.
-  /(\biscsi:\/\/[^\s/@:%]*[:%])\S+(?=@)/gi,
+  /(\biscsi:\/\/[^\s/:%]*[:%])\S+(?=@)/gi,
   // A line of open-iscsi's records, to its end: CHAP secrets may hold spaces and quotes.
   /(\bauth\.password(?:_in)?[ \t]*=[ \t]*)[^\r\n]+/gi,
   // iscsiadm … -n node.session.auth.password -v …

@@ -37,6 +37,11 @@ const BUILT_IN: readonly Entry[] = [
     load: async () => (await import("./drivers/lvm.js")).lvmDriver as VolumeDriver,
   },
   {
+    name: "iscsi",
+    schemes: ["iscsi"],
+    load: async () => (await import("./drivers/iscsi.js")).iscsiDriver,
+  },
+  {
     name: "synthetic",
     schemes: ["null", "zero", "pattern"],
     load: async () => (await import("./drivers/synthetic.js")).syntheticDriver,
@@ -69,6 +74,11 @@ export function registerDriver(driver: VolumeDriver): void {
     });
   }
   entries.push({ name: driver.name, schemes: driver.schemes, load: () => driver });
+}
+
+/** The driver of a name; undefined where none is known by it. */
+export async function findDriver(name: string): Promise<VolumeDriver | undefined> {
+  return entries.find((entry) => entry.name === name)?.load();
 }
 
 /** Every driver that is known, in the order of their registration. */

@@ -62,9 +62,11 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
   throwIfAborted(signal, ref);
   let opened: OpenedVolume;
   try {
-    opened = await untilAborted(driver.openVolume(location, driverOptions), signal, ref, (late) =>
-      closeOpened(driver, late),
-    );
+    const opening = driver.openVolume(location, driverOptions);
+    opened =
+      driver.attach === undefined
+        ? await untilAborted(opening, signal, ref, (late) => closeOpened(driver, late))
+        : await opening;
   } catch (error) {
     throw toBlockhaulError(error, { volume: ref, operation: "open" });
   }

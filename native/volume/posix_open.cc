@@ -154,7 +154,7 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
 
   const int access = writes ? O_RDWR : O_RDONLY;
   // O_EXCL on a block device is refused while it is mounted or held by device-mapper, md or swap.
-  const int exclusive = writes && volume->is_block_ ? O_EXCL : 0;
+  const int exclusive = (writes || options.exclusive) && volume->is_block_ ? O_EXCL : 0;
   if (options.direct) volume->direct_ = reopen(place, access | exclusive | O_DIRECT);
   if (!volume->direct_ && options.direct && errno != EINVAL) return open_error(errno);
   const int claimed = volume->direct_ ? 0 : exclusive;

@@ -24,6 +24,8 @@ struct PosixOpenOptions {
   /// The caller knows that every byte of the device reads as zero: it has just made the device.
   /// Only of block devices, opened to be written; of a file, the open sees for itself.
   bool proven_zero = false;
+  /// Claim a block device also to read from it; who writes to one does so anyway.
+  bool exclusive = false;
   /// Try O_DIRECT first. A file system that refuses it is used through the page cache.
   bool direct = true;
 };

@@ -3,6 +3,12 @@ import type { StepKind } from "./step.js";
 
 /** Loaded when a record first needs them. */
 const KINDS: Readonly<Record<string, () => Promise<StepKind<never>>>> = {
+  export: async () => (await import("../export-steps.js")).exportStep,
+  connection: async () => (await import("../export-steps.js")).connectionStep,
+  "iscsi-node": async () => (await import("../connectors/iscsi/steps.js")).nodeStep,
+  "iscsi-session": async () => (await import("../connectors/iscsi/steps.js")).sessionStep,
+  "iscsi-lun": async () => (await import("../connectors/iscsi/steps.js")).lunStep,
+  "multipath-map": async () => (await import("../connectors/iscsi/steps.js")).mapStep,
   "lvm-activation": async () => (await import("../lvm/steps.js")).lvmActivationStep,
   "lvm-snapshot": async () => (await import("../lvm/steps.js")).lvmSnapshotStep,
 };

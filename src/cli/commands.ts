@@ -208,6 +208,60 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import("./map.js")).runMap,
   }),
   defineCommand({
+    name: "attach",
+    summary: "make an exported volume a block device of this host, and keep it so",
+    description:
+      "Logs in, finds the device, checks what it is, and says its path. It stays until `detach`. `copy` " +
+      "attaches by itself what it needs, and detaches it again.",
+    arguments: [VOLUME],
+    options: listingOptions,
+    examples: [
+      ["blockhaul attach iscsi://10.0.0.1/iqn.2026-01.org.example:disk-1/1", "and say what came"],
+      [
+        "blockhaul attach -q iscsi://10.0.0.1,10.0.1.1/iqn.2026-01.org.example:disk-1/1",
+        "over two portals; print the device alone",
+      ],
+      [
+        "blockhaul attach 'iscsi://me@10.0.0.1/iqn.2026-01.org.example:a/1?secret-file=/etc/san1'",
+        "with CHAP",
+      ],
+    ],
+    load: async () => (await import("./attach.js")).runAttach,
+  }),
+  defineCommand({
+    name: "detach",
+    summary: "take a volume down again that `attach` made a device",
+    arguments: [
+      { name: "attachment", kind: "ref", help: "its id, or the ref that it was made for" },
+    ],
+    options: listingOptions,
+    examples: [["blockhaul detach 3f0a9c1b22d4", "`blockhaul attachments` shows the ids"]],
+    load: async () => (await import("./detach.js")).runDetach,
+  }),
+  defineCommand({
+    name: "attachments",
+    summary: "what is attached to this host by blockhaul, and what is left of killed processes",
+    arguments: [],
+    options: listingOptions,
+    examples: [
+      ["blockhaul attachments", "ids, states and devices"],
+      ["blockhaul attachments -v", "and every step that was made for them"],
+    ],
+    load: async () => (await import("./attachments.js")).runAttachments,
+  }),
+  defineCommand({
+    name: "cleanup",
+    summary: "undo what killed or failed processes left attached",
+    description:
+      "Finishes what was begun: devices, multipath maps, sessions, node records, exports and snapshots " +
+      "of attachments that no living process answers for. What others made, what `attach` keeps, and " +
+      "what is in use stays. It can be run as often as you like; exits with 7 where something is left.",
+    arguments: [],
+    options: listingOptions,
+    examples: [["blockhaul cleanup", "after a crash, or at every boot"]],
+    load: async () => (await import("./cleanup.js")).runCleanup,
+  }),
+  defineCommand({
     name: "drivers",
     summary: "the drivers, their refs and what they can do here",
     arguments: [],

@@ -250,5 +250,5 @@ function invalid(ref: string, message: string, hint = FORM): BlockhaulError {
 
 /** Rather too much is hidden than too little: up to the last @ if a colon or a % stands before it. */
 function withoutSecret(ref: string): string {
-  return ref.replace(/^(iscsi:\/\/[^:%@]*)[:%].*@/s, "$1:***@");
+  return ref.replace(/^(iscsi:\/\/[^:%]*)[:%].*@/s, "$1:***@");
 }

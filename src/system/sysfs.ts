@@ -1,4 +1,5 @@
 /** The kernel's own account of devices. What is absent is undefined or empty: devices come and go. */
+import { constants } from "node:fs";
 import { readdir, readFile, realpath, writeFile } from "node:fs/promises";
 
 /** An attribute without its newline; undefined where it is absent or cannot be read. */
@@ -26,5 +27,6 @@ export async function resolvePath(file: string): Promise<string | undefined> {
 
 /** Writes an attribute; the kernel does what that asks for before the call returns. */
 export function writeAttribute(file: string, value: string): Promise<void> {
-  return writeFile(file, value, { flag: "r+" });
+  // Some can only be written to, and none is to be made.
+  return writeFile(file, value, { flag: constants.O_WRONLY });
 }

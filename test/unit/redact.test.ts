@@ -10,6 +10,7 @@ it.each([
   ["password='open sesame'", "password=***"],
   ["iscsi://user%secret@host/iqn/1", "iscsi://user%***@host/iqn/1"],
   ["iscsi://user%se/c@ret@host/iqn/1", "iscsi://user%***@host/iqn/1"],
+  ["iscsi://user@example.org%secret@host/iqn/1", "iscsi://user@example.org%***@host/iqn/1"],
   ["iscsi://user:se/cret@host/iqn/1 failed", "iscsi://user:***@host/iqn/1 failed"],
   ["iscsi://h/iqn/1?secret=sesame", "iscsi://h/iqn/1?secret=***"],
   ["iscsi://h/iqn/1?target_password=sesame", "iscsi://h/iqn/1?target_password=***"],

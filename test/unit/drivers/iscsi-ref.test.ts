@@ -173,6 +173,8 @@ describe("parseIscsiRef", () => {
     `iscsi://user%can/canary@h/${iqn}/1`,
     `iscsi://user%c@canary@h/${iqn}/1`,
     `iscsi://user%c?canary@h/${iqn}/1`,
+    `iscsi://user@example.org%canary@h/${iqn}/1`,
+    `iscsi://user@example.org:canary@h/${iqn}/1`,
     `iscsi://user%c canary@h/${iqn}/1`,
     `iscsi://user%c\ncanary@h/${iqn}/1`,
     `iscsi://user:%canary%@h/${iqn}/1`,

@@ -119,6 +119,7 @@ describe("parseRecords", () => {
       "iface.hwaddress = <empty>",
       "node.session.auth.password = ********",
       "node.session.auth.username = a = b #c",
+      "node.session.auth.username_in = a\u2028b",
       "node.broken=x",
       "node.broken",
       "# node.comment = x",
@@ -135,6 +136,7 @@ describe("parseRecords", () => {
         ["iface.hwaddress", ""],
         ["node.session.auth.password", "********"],
         ["node.session.auth.username", "a = b #c"],
+        ["node.session.auth.username_in", "a\u2028b"],
       ],
       [["__proto__", "x"]],
     ]);
