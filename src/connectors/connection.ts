@@ -2,6 +2,7 @@
  * What a driver says of an exported volume, so that a connector can attach it to this host. Nothing
  * in it was checked yet: `checkConnection()` of the connector does that before any use.
  */
+import type { BlockhaulError } from "../errors.js";
 
 /** Where an iSCSI target listens. */
 export interface Portal {
@@ -47,6 +48,27 @@ export interface SessionTimeouts {
   readonly noopTimeoutSeconds?: number | undefined;
   /** How long one try to log in may take. */
   readonly loginSeconds?: number | undefined;
+}
+
+/** What tells one volume from another, by the device's own account. */
+export interface DeviceIdentity {
+  /** "naa.6001405…" or "t10.…" as the kernel forms it; absent where there is none. */
+  readonly wwid?: string;
+  /** Unit serial number, SCSI VPD page 0x80. */
+  readonly serial?: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** An exported volume as a block device of this host. */
+export interface AttachedDevice {
+  /** What to open: "/dev/sda", or the map over several paths, "/dev/mapper/mpatha". */
+  readonly path: string;
+  readonly identity: DeviceIdentity;
+  /** How many portals lead to it. */
+  readonly paths: number;
+  /** Why others do not. */
+  readonly failures: readonly BlockhaulError[];
 }
 
 /** A LUN of an iSCSI target, and all that is needed to reach it. */

@@ -47,7 +47,15 @@ const justMade: VolumeDriver<string> = {
   schemes: ["just-made"],
   summary: "block devices that are zero",
   refForms: ["just-made:PATH"],
-  supports: { write: true, create: false, createOptions: [], extents: false, zero: true },
+  supports: {
+    write: true,
+    create: false,
+    createOptions: [],
+    extents: false,
+    zero: true,
+    snapshots: false,
+    delete: false,
+  },
   parseRef: (ref) => ref.slice("just-made:".length),
   openVolume: async (path, { mode }) => ({
     volume: await native().openPosix({ path, mode, kind: "block", provenZero: true }),

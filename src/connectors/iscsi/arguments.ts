@@ -12,11 +12,11 @@ import { checkTargetName, formatPortal } from "./names.js";
 import { TIMEOUTS, type TimeoutSetting } from "./timeouts.js";
 
 /**
- * The iSCSI interface that blockhaul's records and sessions belong to. It behaves as the one called
- * "default" does; its name keeps iscsiadm from touching records and sessions of others, which have
- * another.
+ * The iSCSI interface that blockhaul's records and sessions belong to. One of its own would tell them
+ * from those of others; but as long as there is another than this, every discovery on the host makes
+ * its records for that one.
  */
-export const INTERFACE = "blockhaul";
+export const INTERFACE = "default";
 
 /** A target at one of its portals: what iscsiadm calls a node. */
 export interface IscsiNode {
@@ -87,16 +87,6 @@ export function listSessionsArguments(): string[] {
 /** All node records of this host; status 21 where there is none. */
 export function listNodesArguments(): string[] {
   return ["-m", "node"];
-}
-
-/** Makes the interface, or makes it anew; status 15 where a session uses it, which then is fine. */
-export function newInterfaceArguments(): string[] {
-  return ["-m", "iface", "-I", INTERFACE, "-o", "new"];
-}
-
-/** Removes the interface *with all records of it*; status 15 where a session uses it, 7 without it. */
-export function deleteInterfaceArguments(): string[] {
-  return ["-m", "iface", "-I", INTERFACE, "-o", "delete"];
 }
 
 /**

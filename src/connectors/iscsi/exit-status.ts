@@ -15,8 +15,6 @@ const OPERATIONS = {
   "show-node": "read the node record of",
   "update-node": "change the node record of",
   "delete-node": "remove the node record of",
-  "new-interface": "make the iSCSI interface",
-  "delete-interface": "remove the iSCSI interface",
   "new-discovery": "make the discovery record of",
   "update-discovery": "change the discovery record of",
   "delete-discovery": "remove the discovery record of",
@@ -123,7 +121,6 @@ const FINE: Readonly<Partial<Record<IscsiadmOperation, readonly number[]>>> = {
   "list-nodes": [21],
   "show-node": [21],
   "delete-node": [21],
-  "new-interface": [15],
 };
 
 /** What a status means; of one that is none of iscsiadm's, such as 137, that. */

@@ -11,13 +11,11 @@ const refused = expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" });
 const invalid = expect.objectContaining({ code: "ERR_INVALID_REF" });
 
 describe("the arguments of iscsiadm", () => {
-  const record = "-m node -T iqn.2026-01.org.example:a -p 10.0.0.1:3260 -I blockhaul";
+  const record = "-m node -T iqn.2026-01.org.example:a -p 10.0.0.1:3260 -I default";
   const discovery = "-t sendtargets -p 10.0.0.1:3260";
   it.each<[string, string[]]>([
     ["-m session", build.listSessionsArguments()],
     ["-m node", build.listNodesArguments()],
-    ["-m iface -I blockhaul -o new", build.newInterfaceArguments()],
-    ["-m iface -I blockhaul -o delete", build.deleteInterfaceArguments()],
     [record, build.showNodeArguments(node)],
     [`${record} -o new`, build.newNodeArguments(node)],
     [`${record.replace(":3260", ":3260,7")} -o new`, build.newNodeArguments(node, 7)],
@@ -25,13 +23,10 @@ describe("the arguments of iscsiadm", () => {
     [`${record} --login`, build.loginArguments(node)],
     [`${record} --logout`, build.logoutNodeArguments(node)],
     ["-m session -r 12 -u", build.logoutSessionArguments(12)],
-    [
-      `-m discovery ${discovery} -I blockhaul -o nonpersistent`,
-      build.discoverArguments(node.portal),
-    ],
+    [`-m discovery ${discovery} -I default -o nonpersistent`, build.discoverArguments(node.portal)],
     [`-m discoverydb ${discovery} -o new`, build.newDiscoveryArguments(node.portal)],
     [
-      `-m discoverydb ${discovery} -I blockhaul -o nonpersistent --discover`,
+      `-m discoverydb ${discovery} -I default -o nonpersistent --discover`,
       build.discoverByRecordArguments(node.portal),
     ],
     [`-m discoverydb ${discovery} -o delete`, build.deleteDiscoveryArguments(node.portal)],

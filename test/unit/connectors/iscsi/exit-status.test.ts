@@ -80,7 +80,6 @@ describe("the exit statuses of iscsiadm", () => {
   it("are fine where what was asked for is so already", () => {
     const fine: [IscsiadmOperation, number][] = [
       ["login", 15],
-      ["new-interface", 15],
       ["logout", 2],
       ["logout", 21],
       ["logout", 22],

@@ -152,11 +152,11 @@ describe("the values of CHAP", () => {
 describe("the paths of records", () => {
   it("are those of both forms", () => {
     expect(recordPaths({ iqn, portal: { host: "10.0.0.1", port: 3260 } }, 1)).toEqual({
-      bound: "nodes/iqn.2026-01.test:a/10.0.0.1,3260,1/blockhaul",
+      bound: "nodes/iqn.2026-01.test:a/10.0.0.1,3260,1/default",
       old: "nodes/iqn.2026-01.test:a/10.0.0.1,3260",
     });
     expect(recordPaths({ iqn, portal: { host: "fd00:0::1", port: 3260 } }, 0).bound).toBe(
-      "nodes/iqn.2026-01.test:a/fd00::1,3260,0/blockhaul",
+      "nodes/iqn.2026-01.test:a/fd00::1,3260,0/default",
     );
     expect(discoveryRecordPaths({ host: "Host", port: 1 })).toEqual({
       bound: "send_targets/host,1/st_config",
@@ -170,9 +170,9 @@ describe("the paths of records", () => {
         const node = { iqn: name, portal: where };
         const { bound, old } = recordPaths(node, tag);
         expect(parseRecordPath(old)).toEqual(node);
-        const place = { groupTag: tag, interface: "blockhaul" };
+        const place = { groupTag: tag, interface: "default" };
         expect(parseRecordPath(bound)).toEqual({ ...node, bound: place });
-        const safe = /^nodes\/[a-z0-9][a-z0-9.:-]*\/[a-z0-9:][a-z0-9.:-]*,\d+(,\d+\/blockhaul)?$/i;
+        const safe = /^nodes\/[a-z0-9][a-z0-9.:-]*\/[a-z0-9:][a-z0-9.:-]*,\d+(,\d+\/default)?$/i;
         for (const file of [bound, old]) {
           expect(file).toMatch(safe);
           expect(file.split("/")).not.toContain("..");
@@ -198,7 +198,7 @@ describe("the paths of records", () => {
       `nodes/${text}/10.0.0.1,3260`,
       `nodes/${iqn}/${text},3260`,
       `nodes/${iqn}/10.0.0.1,${text}`,
-      `nodes/${iqn}/10.0.0.1,3260,${text}/blockhaul`,
+      `nodes/${iqn}/10.0.0.1,3260,${text}/default`,
     ]) {
       expect(parseRecordPath(file)).toBeUndefined();
     }
@@ -219,7 +219,7 @@ describe("the paths of records", () => {
     `nodes/${iqn}/10.0.0.1,3260,65536/a`,
     `nodes/${iqn}/10.0.0.1,65536`,
     `nodes/${iqn}/10.0.0.1,3260\n`,
-    `nodes/${iqn}/[,1,2/blockhaul`,
+    `nodes/${iqn}/[,1,2/default`,
     `nodes/../10.0.0.1,3260`,
     `send_targets/10.0.0.1,3260/st_config`,
   ])("are not %j", (file) => {

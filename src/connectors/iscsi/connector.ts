@@ -1,0 +1,135 @@
+import type { Attachment } from "../../attachments/attachment.js";
+import { settleAbandoned } from "../../attachments/cleanup.js";
+import { BlockhaulError, toBlockhaulError } from "../../errors.js";
+import type {
+  AttachedDevice,
+  DeviceIdentity,
+  ExpectedDevice,
+  IscsiConnection,
+  Portal,
+} from "../connection.js";
+import { checkConnection } from "./check-connection.js";
+import { ensureSession, resolvePortal } from "./login.js";
+import { type AttachedPath, attachLun } from "./lun.js";
+import { claimedMap, isMultipathdRunning, type MultipathMap } from "./multipath.js";
+import { formatPortal, portalKey } from "./names.js";
+import { lunStep, mapStep } from "./steps.js";
+
+/**
+ * Attaches one LUN: a session through every portal, the LUN's device on each, and the multipath map
+ * over them where multipathd runs. Everything that is made is a step of the attachment, recorded
+ * before; on failure the caller undoes it. The caller has the host's lock.
+ *
+ * @throws BlockhaulError ERR_WRONG_DEVICE where a device is not what was expected, or paths lead to
+ *   different volumes; and whatever the last portal met, where none works
+ */
+export async function attachIscsi(
+  connection: IscsiConnection,
+  attachment: Attachment,
+  signal?: AbortSignal,
+): Promise<AttachedDevice> {
+  const { iqn, lun, auth, expected, timeouts, ...named } = checkConnection(connection);
+  const portals = await resolvePortals(named.portals);
+  await settleAbandoned(
+    portals.map(({ host, port }) => `${lunStep.name} ${lunStep.key({ iqn, host, port, lun })}`),
+  );
+  const paths: AttachedPath[] = [];
+  const failures: BlockhaulError[] = [];
+  for (const portal of portals) {
+    throwIfStopped(signal);
+    try {
+      const session = await ensureSession({ iqn, auth, timeouts }, portal, attachment);
+      paths.push(await attachLun(session, lun, attachment));
+    } catch (error) {
+      const failure = toBlockhaulError(error);
+      if (!isOfOnePath(failure)) throw failure;
+      failures.push(failure);
+    }
+  }
+  const [first] = paths;
+  if (first === undefined) throw failures.at(-1);
+  for (const path of paths) checkIdentity(path, first.identity, expected);
+  throwIfStopped(signal);
+  const map = await claim(paths, attachment);
+  return {
+    path: map === undefined ? first.node : `/dev/mapper/${map.name}`,
+    identity: first.identity,
+    paths: paths.length,
+    failures,
+  };
+}
+
+/** Two names of one portal are one path, not two. */
+async function resolvePortals(named: readonly Portal[]): Promise<Portal[]> {
+  const resolved = await Promise.all(named.map(resolvePortal));
+  return [...new Map(resolved.map((portal) => [portalKey(portal), portal])).values()];
+}
+
+/** What another portal may do better: not a wrong password, nor what is missing on this host. */
+function isOfOnePath({ code }: BlockhaulError): boolean {
+  return ["ERR_UNREACHABLE", "ERR_TIMEOUT", "ERR_DEVICE_GONE", "ERR_NOT_FOUND"].includes(code);
+}
+
+/** The map is recorded once it is there: multipathd makes it by itself, and the LUN's undo knows maps too. */
+async function claim(
+  paths: readonly AttachedPath[],
+  attachment: Attachment,
+): Promise<MultipathMap | undefined> {
+  // Without it, one path is opened, and the others only have shown that they lead to the same.
+  if (!(await isMultipathdRunning())) return undefined;
+  const map = await claimedMap(paths.map(({ name }) => name));
+  if (map !== undefined) await attachment.record(mapStep, { uuid: map.uuid });
+  return map;
+}
+
+function checkIdentity(
+  { identity, node, session }: AttachedPath,
+  first: DeviceIdentity,
+  expected: ExpectedDevice = {},
+): void {
+  const place = `${node}, from ${formatPortal(session.portal)},`;
+  const fail = (what: string) => {
+    throw new BlockhaulError("ERR_WRONG_DEVICE", { message: `${place} ${what}` });
+  };
+  if (identity.wwid !== first.wwid || identity.serial !== first.serial) {
+    fail(
+      `is another volume than the one from the first portal: ${tell(identity)}, not ${tell(first)}`,
+    );
+  }
+  if (identity.size !== first.size) {
+    fail(`has ${identity.size} bytes, and through the first portal it has ${first.size}`);
+  }
+  if (expected.wwid !== undefined && bareWwid(identity.wwid) !== bareWwid(expected.wwid)) {
+    fail(`is ${identity.wwid ?? "without a WWID"}, not ${expected.wwid}`);
+  }
+  if (expected.serial !== undefined && identity.serial !== expected.serial) {
+    fail(`has the serial number ${identity.serial ?? "(none)"}, not ${expected.serial}`);
+  }
+  if (expected.size !== undefined && identity.size !== expected.size) {
+    fail(`has ${identity.size} bytes, not ${expected.size}`);
+  }
+}
+
+function tell({ wwid, serial }: DeviceIdentity): string {
+  return [wwid ?? "no WWID", serial ?? "no serial number"].join(", ");
+}
+
+/**
+ * A WWID as the kernel, multipath and arrays write it, in one form: "naa.6001", "36001" (multipath
+ * puts the type before it) and "0x6001" are the same.
+ */
+export function bareWwid(wwid: string | undefined): string | undefined {
+  if (wwid === undefined) return undefined;
+  const text = wwid.trim().replace(/\s+/g, " ").toLowerCase();
+  const naa = /^(?:naa\.|0x|3)?((?:[0-9a-f]{16}){1,2})$/.exec(text)?.[1];
+  return naa ?? text;
+}
+
+function throwIfStopped(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  throw new BlockhaulError("ERR_CANCELLED", {
+    operation: "attach",
+    message: "stopped on request",
+    cause: signal.reason,
+  });
+}

@@ -1,0 +1,70 @@
+/** open-iscsi's node records: made by iscsiadm, and completed in their file, for secrets are no arguments. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+
+import { writeDurably } from "../../system/durable-file.js";
+import { listFolder } from "../../system/sysfs.js";
+import { deleteNodeArguments, INTERFACE, type IscsiNode } from "./arguments.js";
+import { iscsiadm } from "./iscsiadm.js";
+import { formatPortal } from "./names.js";
+import { parseRecordPath, type RecordValues, setRecordValues } from "./node-record.js";
+
+/** Where open-iscsi keeps it: up to 2.1.9 and Debian, and from then on. */
+export const DATABASES = ["/etc/iscsi", "/var/lib/iscsi"] as const;
+
+/** In a record that we made. iscsiadm drops it when it writes the record anew, for whoever that is. */
+const MARK = "# made by blockhaul; it is removed with the session";
+
+/** Completes a record that we made, and marks it as ours: in its file, for secrets are no arguments. */
+export function completeRecord({ file, text }: NodeRecord, values: RecordValues): Promise<void> {
+  return writeDurably(file, `${MARK}\n${setRecordValues(text, values)}`);
+}
+
+/**
+ * Removes a record of ours.
+ *
+ * @param marked our mark was put into it: one without it was made anew by somebody else
+ */
+export async function removeNodeRecord(node: IscsiNode, marked: boolean): Promise<void> {
+  const { record } = await findRecord(node);
+  if (record === undefined || (marked && !record.text.includes(MARK))) return;
+  await iscsiadm("delete-node", deleteNodeArguments(node), { node });
+}
+
+/** A node record, as its file has it; secret. */
+export interface NodeRecord {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** The record of a node, of both forms, and the group that other records of it name. */
+export async function findRecord({
+  iqn,
+  portal,
+}: IscsiNode): Promise<{ record?: NodeRecord; groupTag?: number }> {
+  let groupTag: number | undefined;
+  for (const database of DATABASES) {
+    for (const file of await recordFiles(database, iqn)) {
+      const place = parseRecordPath(file);
+      if (place?.iqn !== iqn || formatPortal(place.portal) !== formatPortal(portal)) continue;
+      groupTag ??= place.bound?.groupTag;
+      if (place.bound !== undefined && place.bound.interface !== INTERFACE) continue;
+      const absolute = path.join(database, file);
+      const text = await readFile(absolute, "utf8").catch(() => undefined);
+      if (text !== undefined) return { record: { file: absolute, text } };
+    }
+  }
+  return groupTag === undefined ? {} : { groupTag };
+}
+
+/** Paths from the database's folder on: records of the old form are files where others are folders. */
+async function recordFiles(database: string, iqn: string): Promise<string[]> {
+  const folder = path.join("nodes", iqn);
+  const files: string[] = [];
+  for (const portal of await listFolder(path.join(database, folder))) {
+    const inside = await listFolder(path.join(database, folder, portal));
+    const names = inside.map((name) => path.join(folder, portal, name));
+    files.push(...(names.length === 0 ? [path.join(folder, portal)] : names));
+  }
+  return files;
+}

@@ -1,0 +1,132 @@
+/** SCSI devices of sessions, through sysfs: never by a name in /dev, which may be a leftover. */
+import { stat } from "node:fs/promises";
+import path from "node:path";
+
+import { type Program, runProgram } from "../../system/program.js";
+import { listFolder, readAttribute, writeAttribute } from "../../system/sysfs.js";
+import { waitFor } from "../../system/wait.js";
+import type { DeviceIdentity } from "../connection.js";
+import type { Session } from "./sessions.js";
+
+const SECTOR = 512; // of sysfs, whatever the device's own is
+const DISK = "0";
+const ANSWER_DEADLINE_MS = 10_000;
+const GONE_DEADLINE_MS = 30_000;
+
+const DD: Program = { name: "dd", package: "coreutils" };
+
+/** A LUN as the kernel sees it. */
+export interface ScsiDevice {
+  readonly lun: number;
+  /** "/sys/devices/platform/host3/session1/target3:0:0/3:0:0:1" */
+  readonly folder: string;
+  /** "sda"; absent of what is no disk, or not one yet. */
+  readonly name?: string;
+}
+
+/** Everything that was found behind a session's target. */
+export async function devicesOf(session: Session): Promise<ScsiDevice[]> {
+  const devices: ScsiDevice[] = [];
+  for (const target of await listFolder(session.folder)) {
+    if (!target.startsWith("target")) continue;
+    for (const address of await listFolder(path.join(session.folder, target))) {
+      const lun = /^\d+:\d+:\d+:(\d+)$/.exec(address)?.[1];
+      if (lun === undefined) continue;
+      const folder = path.join(session.folder, target, address);
+      const [name] = await listFolder(path.join(folder, "block"));
+      devices.push({ lun: Number(lun), folder, ...(name === undefined ? {} : { name }) });
+    }
+  }
+  return devices;
+}
+
+export async function findDevice(session: Session, lun: number): Promise<ScsiDevice | undefined> {
+  return (await devicesOf(session)).find((device) => device.lun === lun);
+}
+
+/** Whether it is a disk; targets show a controller of their own at LUN 0. */
+export async function isDisk({ folder }: ScsiDevice): Promise<boolean> {
+  return (await readAttribute(path.join(folder, "type"))) === DISK;
+}
+
+/** What the LUN said of itself when the kernel last asked; undefined where it is no disk any more. */
+export async function identityOf({
+  folder,
+  name,
+}: ScsiDevice): Promise<DeviceIdentity | undefined> {
+  if (name === undefined) return undefined;
+  const [wwid, page, sectors] = await Promise.all([
+    readAttribute(path.join(folder, "wwid")),
+    readAttribute(path.join(folder, "vpd_pg80")),
+    readAttribute(path.join(folder, "block", name, "size")),
+  ]);
+  if (sectors === undefined) return undefined;
+  const serial = page?.slice(4).trim();
+  return {
+    ...(wwid ? { wwid: wwid.replace(/\s+/g, " ") } : {}),
+    ...(serial ? { serial } : {}),
+    size: Number(sectors) * SECTOR,
+  };
+}
+
+/** Has the kernel ask the LUN again what it is: another volume may stand behind the same number by now. */
+export async function askAgain({ folder }: ScsiDevice): Promise<void> {
+  await writeAttribute(path.join(folder, "rescan"), "1").catch(() => {});
+}
+
+/** Whether its first block can be read, from the medium and soon. */
+export async function answers(node: string): Promise<boolean> {
+  const read = [`if=${node}`, "of=/dev/null", "bs=4096", "count=1", "iflag=direct"];
+  try {
+    const { status } = await runProgram(DD, read, { deadlineMs: ANSWER_DEADLINE_MS });
+    return status === 0;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The path of a device's node, once it is there and leads to this very device.
+ *
+ * @returns undefined where it does not within the deadline
+ */
+export function nodeOf(name: string, deadlineMs: number): Promise<string | undefined> {
+  const node = path.join("/dev", name);
+  return waitFor(
+    async () => {
+      const number = await readAttribute(path.join("/sys/class/block", name, "dev"));
+      const status = await stat(node).catch(() => undefined);
+      const isIt = status?.isBlockDevice() && number === deviceNumber(status.rdev);
+      return isIt ? node : undefined;
+    },
+    { deadlineMs },
+  );
+}
+
+/** Asks a target for one LUN; the kernel has its answer when this returns. */
+export async function scanLun({ host, target }: Session, lun: number): Promise<void> {
+  await writeAttribute(`/sys/class/scsi_host/host${host}/scan`, `0 ${target} ${lun}`);
+}
+
+/**
+ * Takes a device away, and waits until it is gone.
+ *
+ * @returns whether it went within half a minute
+ */
+export async function deleteDevice({ folder }: ScsiDevice): Promise<boolean> {
+  await writeAttribute(path.join(folder, "delete"), "1").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT" && error.code !== "ENODEV") throw error;
+  });
+  const gone = async () => ((await listFolder(folder)).length === 0 ? true : undefined);
+  return (await waitFor(gone, { deadlineMs: GONE_DEADLINE_MS })) ?? false;
+}
+
+/** "8:16" */
+export function deviceNumber(rdev: number): string {
+  // The layout of Linux's dev_t in user space: glibc's gnu_dev_major and gnu_dev_minor.
+  const high = Math.floor(rdev / 2 ** 32);
+  const low = rdev % 2 ** 32;
+  const major = ((low >>> 8) & 0xfff) | (high & ~0xfff);
+  const minor = (low & 0xff) | ((low >>> 12) & ~0xff);
+  return `${major}:${minor}`;
+}
