@@ -1,0 +1,51 @@
+import { openAttachment } from "./attachments/attachment.js";
+import { withHostLock } from "./attachments/lock.js";
+import { undoing } from "./attachments/undoing.js";
+import type { AttachedDevice } from "./driver.js";
+import { BlockhaulError, toBlockhaulError } from "./errors.js";
+import { resolveRef } from "./registry.js";
+
+/** A volume that is a block device of this host until somebody says `detach`. */
+export interface KeptAttachment extends AttachedDevice {
+  /** For `detachVolume()`. */
+  readonly id: string;
+  /** In the driver's own form. */
+  readonly ref: string;
+}
+
+export interface AttachVolumeOptions {
+  /** Stops between two steps, and undoes those that were made. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Makes a volume a block device of this host, which stays when the process ends, until
+ * `detachVolume()` or the host's next start.
+ *
+ * @throws BlockhaulError ERR_UNSUPPORTED where the ref's driver attaches nothing; and what the attach
+ *   meets: everything done until then is undone
+ */
+export async function attachVolume(
+  ref: string,
+  { signal }: AttachVolumeOptions = {},
+): Promise<KeptAttachment> {
+  const { driver, location } = await resolveRef(ref);
+  if (driver.attach === undefined) {
+    throw new BlockhaulError("ERR_UNSUPPORTED", {
+      volume: ref,
+      message: `the driver ${driver.name} has nothing to attach`,
+    });
+  }
+  try {
+    return await withHostLock(async () => {
+      const attachment = await openAttachment(driver.formatRef?.(location) ?? ref);
+      return undoing(attachment, async () => {
+        const device = await driver.attach?.(location, { attachment, signal });
+        await attachment.keep();
+        return { ...(device as AttachedDevice), id: attachment.id, ref: attachment.ref };
+      });
+    }, signal);
+  } catch (error) {
+    throw toBlockhaulError(error, { volume: ref, operation: "attach" });
+  }
+}

@@ -1,0 +1,141 @@
+import { type Attachment, openAttachment } from "./attachments/attachment.js";
+import { withHostLock } from "./attachments/lock.js";
+import { undoing, withUndoFailure } from "./attachments/undoing.js";
+import type { IscsiConnection } from "./connectors/connection.js";
+import { attachIscsi } from "./connectors/iscsi/connector.js";
+import type {
+  AttachedDevice,
+  AttachOptions,
+  CreateOptions,
+  DriverOpenOptions,
+  DriverStatus,
+  DriverSupport,
+  OpenedVolume,
+  VolumeDriver,
+} from "./driver.js";
+import { BlockhaulError } from "./errors.js";
+import { connectionStep, exportStep } from "./export-steps.js";
+import { type NativeVolume, native } from "./native.js";
+import { waitFor } from "./system/wait.js";
+
+/** Somebody may be looking at a device that has just appeared: udev's rules, mdadm, LVM. */
+const CLAIM_DEADLINE_MS = 5000;
+
+/** What is asked of a driver about one export of one volume. */
+export interface ExportRequest<Location> {
+  readonly location: Location;
+  /** The ref in the driver's own form: what a record on disk has. */
+  readonly ref: string;
+  /** Twelve hexadecimal digits, for the names of what is made; the same in every call about it. */
+  readonly id: string;
+}
+
+/** A volume that was exported and attached to be opened. */
+export interface ExportedVolume extends OpenedVolume {
+  readonly volume: NativeVolume;
+  readonly attachment: Attachment;
+}
+
+/**
+ * The base of drivers whose volumes are exported over iSCSI and attached to this host:
+ *
+ *     openVolume:  createExport ─► initializeConnection ─► attach ─► open the device
+ *     closeVolume: flush ─► close ─► detach ─► terminateConnection ─► removeExport
+ *
+ * A driver does its backend's part; the rest is done here: every step is recorded on disk before it is
+ * made, a step that fails has those before it undone, and what a killed process leaves is undone by
+ * `blockhaul cleanup`, which calls `terminateConnection` and `removeExport` with the same request.
+ */
+export abstract class ExportDriver<Location = unknown>
+  implements VolumeDriver<Location, ExportedVolume>
+{
+  abstract readonly name: string;
+  abstract readonly schemes: readonly string[];
+  abstract readonly summary: string;
+  abstract readonly refForms: readonly string[];
+  abstract readonly supports: DriverSupport;
+
+  abstract parseRef(ref: string): Location;
+  /** Without secrets: it goes into records. */
+  abstract formatRef(location: Location): string;
+  status?(): Promise<DriverStatus> | DriverStatus;
+
+  /** Makes the backend offer the volume; again, for the same request: does nothing. */
+  createExport?(request: ExportRequest<Location>): Promise<void>;
+  /** Lets this host in, and says how the export is reached. */
+  abstract initializeConnection(request: ExportRequest<Location>): Promise<IscsiConnection>;
+  /** Shuts this host out; fine where it was never let in. */
+  terminateConnection?(request: ExportRequest<Location>): Promise<void>;
+  /** Takes the export away; fine where it is not there, or only half. */
+  removeExport?(request: ExportRequest<Location>): Promise<void>;
+
+  /**
+   * Whether an open with these options makes the volume, and knows of every byte that it reads as
+   * zero. Called before the export; a driver that creates volumes does it here.
+   */
+  protected prepareVolume?(location: Location, create: CreateOptions | undefined): Promise<boolean>;
+
+  openVolume(location: Location, options: DriverOpenOptions): Promise<ExportedVolume> {
+    const { mode, create, signal } = options;
+    return withHostLock(async () => {
+      const isNew = (await this.prepareVolume?.(location, create)) ?? false;
+      const attachment = await openAttachment(this.formatRef(location));
+      return undoing(attachment, async () => {
+        const { path } = await this.attach(location, { attachment, signal });
+        return { volume: await claimDevice(path, mode, isNew), attachment };
+      });
+    }, signal);
+  }
+
+  async closeVolume({ volume, attachment }: ExportedVolume): Promise<void> {
+    const failure = await volume.close().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    try {
+      await withHostLock(() => attachment.undo());
+    } catch (error) {
+      throw failure === undefined ? error : withUndoFailure(failure.error, error);
+    }
+    if (failure !== undefined) throw failure.error;
+  }
+
+  async attach(location: Location, { attachment, signal }: AttachOptions): Promise<AttachedDevice> {
+    const { id, ref } = attachment;
+    const request = { location, ref, id };
+    const data = { driver: this.name, ref, id };
+    if (this.createExport !== undefined) {
+      await attachment.record(exportStep, data);
+      await this.createExport(request);
+    }
+    if (this.terminateConnection !== undefined) await attachment.record(connectionStep, data);
+    const connection = await this.initializeConnection(request);
+    return attachIscsi(connection, attachment, signal);
+  }
+}
+
+/** Opens a device that is ours alone; what others do to it in its first moments is waited for. */
+async function claimDevice(
+  path: string,
+  mode: "read" | "write",
+  provenZero: boolean,
+): Promise<NativeVolume> {
+  let refusal: unknown;
+  const claimed = await waitFor(
+    async () => {
+      try {
+        const zero = provenZero ? { provenZero } : {};
+        return await native().openPosix({ path, mode, kind: "block", exclusive: true, ...zero });
+      } catch (error) {
+        if (!(error instanceof BlockhaulError) || error.code !== "ERR_IN_USE") throw error;
+        refusal = error.withContext({
+          hint: `somebody on this host has claimed it: \`lsblk ${path}\` shows who; udev may have activated what it holds`,
+        });
+        return undefined;
+      }
+    },
+    { deadlineMs: CLAIM_DEADLINE_MS },
+  );
+  if (claimed === undefined) throw refusal;
+  return claimed;
+}
