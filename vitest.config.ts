@@ -47,6 +47,7 @@ export default defineConfig({
           globalSetup: ["test/support/guest-setup.ts"],
           // One guest at a time, after the others: vitest wants a group of its own for another number of workers.
           fileParallelism: false,
+          testTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,6 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe, expect, inject, it } from "vitest";
+import { describe, expect, inject, it, vi } from "vitest";
 
 import { runGuest } from "../support/guest/machine/machine.mjs";
 import { declaredOptions, runScenario } from "../support/guest/machine/scenario.mjs";
@@ -14,6 +16,28 @@ async function reportedCases(name: string) {
     said: `${result} ${path.join(" > ")}`,
     why: error?.message ?? reason,
   }));
+}
+
+const run = fileURLToPath(new URL("../support/guest/run.mjs", import.meta.url));
+
+/** All that a process has started, and what that has started. */
+function descendants(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return children
+    .trim()
+    .split(" ")
+    .filter(Boolean)
+    .map(Number)
+    .flatMap((child) => [child, ...descendants(child)]);
+}
+
+/** Undefined once the process has ended. */
+function programOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0];
+  } catch {
+    return undefined;
+  }
 }
 
 // The tests in a guest are worth what the guest's failures are: each has to come out.
@@ -61,9 +85,18 @@ describe.skipIf(inject("whyNoGuest") !== null)("a guest", () => {
     expect(await reportedCases("hangs")).toEqual([
       {
         said: "failed the guest lives to its end",
-        why: expect.stringMatching(/killed after its time limit of 8 s, during "hangs"/),
+        why: expect.stringContaining("killed after its time limit of 8 s"),
       },
     ]);
+  });
+
+  it("ends with the process that runs it, even by SIGKILL", async () => {
+    const runner = spawn(process.execPath, [run, "--", "sh", "-c", "echo up; sleep 600"]);
+    await once(runner.stdout, "data");
+    const started = descendants(runner.pid ?? 0);
+    expect(started.map(programOf)).toContain("/usr/bin/linux.uml");
+    runner.kill("SIGKILL");
+    await vi.waitFor(() => expect(started.map(programOf).filter(Boolean)).toEqual([]), 10_000);
   });
 
   it("fails without a case", async () => {

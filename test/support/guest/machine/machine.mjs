@@ -36,7 +36,7 @@ const keptOutput = 64 * 1024;
  * @property {number} [memoryMiB] 1024 unless told
  * @property {readonly number[]} [disksMiB] fresh disks: /dev/ubda, /dev/ubdb, …
  * @property {readonly string[]} [modules] kernel modules to load first
- * @property {number} [timeLimitS] after which the guest is killed; 120 unless told
+ * @property {number} [timeLimitS] after which the guest is killed; 180 unless told: an idle machine needs a fifth of what a busy one does
  * @property {number} [cpu] the processor that it runs on; the quietest unless told
  *
  * @typedef {object} RunOptions
@@ -180,7 +180,7 @@ function memoryFolder(args) {
  * @param {GuestOptions & RunOptions} options
  * @returns {Promise<GuestEnd>}
  */
-async function untilEnded(guest, share, { timeLimitS = 120, onOutput, onConsole }) {
+async function untilEnded(guest, share, { timeLimitS = 180, onOutput, onConsole }) {
   const statusFile = path.join(share, "status");
   const end = new Deadline(() => guest.kill("SIGKILL"));
   end.within(timeLimitS * 1000, `it was killed after its time limit of ${timeLimitS} s`);
