@@ -6,6 +6,7 @@ import { describe, expect, inject, it, vi } from "vitest";
 
 import { runGuest } from "../support/guest/machine/machine.mjs";
 import { declaredOptions, runScenario } from "../support/guest/machine/scenario.mjs";
+import { Workspace } from "../support/workspace.js";
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}.mjs`, import.meta.url));
 
@@ -91,7 +92,10 @@ describe.skipIf(inject("whyNoGuest") !== null)("a guest", () => {
   });
 
   it("ends with the process that runs it, even by SIGKILL", async () => {
-    const runner = spawn(process.execPath, [run, "--", "sh", "-c", "echo up; sleep 600"]);
+    using workspace = new Workspace(); // for what the killed process cannot remove
+    const runner = spawn(process.execPath, [run, "--", "sh", "-c", "echo up; sleep 600"], {
+      env: { ...process.env, TMPDIR: workspace.folder },
+    });
     await once(runner.stdout, "data");
     const started = descendants(runner.pid ?? 0);
     expect(started.map(programOf)).toContain("/usr/bin/linux.uml");

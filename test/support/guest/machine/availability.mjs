@@ -47,8 +47,8 @@ async function whyKernelRefuses() {
     clearTimeout(limit);
     guest.kill("SIGKILL");
     if (passed) return undefined;
-    const last = said.trimEnd().split("\n").slice(-3).join(" / ");
-    return `${kernel} cannot run here, most likely because ptrace or namespaces are forbidden: ${last}`;
+    const last = said.trimEnd().split("\n").slice(-3).join(" / ") || "it says nothing";
+    return `${kernel} cannot run here, perhaps because ptrace or namespaces are forbidden: ${last}`;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
