@@ -19,6 +19,7 @@ export type {
   Portal,
   SessionTimeouts,
 } from "./connectors/connection.js";
+export type { DiscoveredTarget } from "./connectors/iscsi/discovery.js";
 export {
   type CopyOptions,
   type CopyPlan,
@@ -27,6 +28,7 @@ export {
   copyVolume,
   planCopy,
 } from "./copy.js";
+export { type DiscoverOptions, discoverIscsiTargets } from "./discover.js";
 export type {
   AttachedDevice,
   AttachOptions,

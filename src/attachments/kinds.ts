@@ -5,6 +5,7 @@ import type { StepKind } from "./step.js";
 const KINDS: Readonly<Record<string, () => Promise<StepKind<never>>>> = {
   export: async () => (await import("../export-steps.js")).exportStep,
   connection: async () => (await import("../export-steps.js")).connectionStep,
+  "iscsi-discovery": async () => (await import("../connectors/iscsi/steps.js")).discoveryStep,
   "iscsi-node": async () => (await import("../connectors/iscsi/steps.js")).nodeStep,
   "iscsi-session": async () => (await import("../connectors/iscsi/steps.js")).sessionStep,
   "iscsi-lun": async () => (await import("../connectors/iscsi/steps.js")).lunStep,

@@ -158,6 +158,30 @@ export const listingOptions = [
   ...QUIET_AND_VERBOSE,
 ] as const satisfies readonly OptionSpec[];
 
+export const targetsOptions = [
+  { name: "user", kind: "text", placeholder: "USER", help: "the CHAP user to ask as" },
+  {
+    name: "secret-file",
+    kind: "text",
+    placeholder: "PATH",
+    help: "its secret, in a file that only you can read [or BLOCKHAUL_CHAP_SECRET]",
+  },
+  {
+    name: "target-user",
+    kind: "text",
+    placeholder: "USER",
+    help: "the CHAP user that the portal has to prove to be",
+  },
+  {
+    name: "target-secret-file",
+    kind: "text",
+    placeholder: "PATH",
+    help: "its secret [or BLOCKHAUL_CHAP_TARGET_SECRET]",
+  },
+  JSON_LINES,
+  ...QUIET_AND_VERBOSE,
+] as const satisfies readonly OptionSpec[];
+
 export const completionOptions = [...QUIET_AND_VERBOSE] as const satisfies readonly OptionSpec[];
 
 const VOLUME = { name: "volume", kind: "ref", help: "a path or a ref" } as const;
@@ -248,6 +272,17 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["blockhaul attachments -v", "and every step that was made for them"],
     ],
     load: async () => (await import("./attachments.js")).runAttachments,
+  }),
+  defineCommand({
+    name: "targets",
+    summary: "the iSCSI targets that a portal offers to this host, as refs",
+    arguments: [{ name: "portal", kind: "ref", help: "HOST[:PORT], or [ADDRESS]:PORT for IPv6" }],
+    options: targetsOptions,
+    examples: [
+      ["blockhaul targets 10.0.0.1", "each as a ref, with LUN where its number is to stand"],
+      ["blockhaul targets --user me --secret-file /etc/san1 10.0.0.1", "where the portal asks who"],
+    ],
+    load: async () => (await import("./targets.js")).runTargets,
   }),
   defineCommand({
     name: "cleanup",

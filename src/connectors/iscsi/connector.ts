@@ -9,10 +9,11 @@ import type {
   Portal,
 } from "../connection.js";
 import { checkConnection } from "./check-connection.js";
-import { ensureSession, resolvePortal } from "./login.js";
+import { ensureSession } from "./login.js";
 import { type AttachedPath, attachLun } from "./lun.js";
 import { claimedMap, isMultipathdRunning, type MultipathMap } from "./multipath.js";
 import { formatPortal, portalKey } from "./names.js";
+import { resolvePortal } from "./portal.js";
 import { lunStep, mapStep } from "./steps.js";
 
 /**

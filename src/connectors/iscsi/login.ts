@@ -1,27 +1,18 @@
-import { lookup } from "node:dns/promises";
-import { once } from "node:events";
-import { connect } from "node:net";
-
 import type { Attachment } from "../../attachments/attachment.js";
 import { BlockhaulError } from "../../errors.js";
-import { type Program, runProgram } from "../../system/program.js";
-import { listFolder } from "../../system/sysfs.js";
 import { waitFor } from "../../system/wait.js";
 import type { IscsiConnection, Portal } from "../connection.js";
-import { discoverArguments, loginArguments } from "./arguments.js";
+import { loginArguments } from "./arguments.js";
+import { discover } from "./discovery.js";
+import { ensureInitiator } from "./initiator.js";
 import { iscsiadm } from "./iscsiadm.js";
 import { formatPortal, portalKey } from "./names.js";
-import { parseNodes } from "./output.js";
+import type { ListedNode } from "./output.js";
+import { probePortal } from "./portal.js";
 import { ensureNodeRecord } from "./prepare-node.js";
 import { findSession, type Session } from "./sessions.js";
 import { sessionStep } from "./steps.js";
 
-const TRANSPORT = "/sys/class/iscsi_transport/tcp";
-const MODPROBE: Program = { name: "modprobe", package: "kmod" };
-const MODULE_DEADLINE_MS = 30_000;
-const CONNECT_DEADLINE_MS = 5000;
-/** Beyond the half minute that a lock left behind in its database keeps iscsiadm. */
-const DISCOVERY_DEADLINE_MS = 45_000;
 const READY_DEADLINE_MS = 10_000;
 /** iscsid tries a connection again and again within it: others wait for their turn meanwhile. */
 const LOGIN_SECONDS = 10;
@@ -44,7 +35,7 @@ export async function ensureSession(
   const there = await findSession(wish.iqn, portal);
   if (there !== undefined) return useSession(there, attachment);
   await ensureInitiator();
-  await probe(portal);
+  await probePortal(portal);
   return logIn(wish, portal, attachment);
 }
 
@@ -58,7 +49,7 @@ async function useSession(session: Session, attachment: Attachment): Promise<Ses
 async function logIn(wish: SessionWish, portal: Portal, attachment: Attachment): Promise<Session> {
   const { iqn, auth, timeouts } = wish;
   const node = { iqn, portal };
-  const listed = await discover(portal);
+  const listed = await listTargets(portal);
   const found = listed?.find(
     (target) => target.iqn === iqn && portalKey(target.portal) === portalKey(portal),
   );
@@ -103,60 +94,12 @@ async function waitUntilReady({ iqn, portal }: Session): Promise<Session> {
  * The targets that a portal lists, and their portal groups; undefined where it does not tell everybody.
  * A record without the right group would take the place of everybody's records of that portal.
  */
-export async function discover(portal: Portal) {
+async function listTargets(portal: Portal): Promise<ListedNode[] | undefined> {
   try {
-    const { stdout } = await iscsiadm("discover", discoverArguments(portal), {
-      node: { portal },
-      deadlineMs: DISCOVERY_DEADLINE_MS,
-    });
-    return parseNodes(stdout);
+    return await discover(portal);
   } catch (error) {
     if (error instanceof BlockhaulError && error.code === "ERR_DRIVER_UNAVAILABLE") throw error;
     return undefined;
-  }
-}
-
-/** A portal by its address: names may lead elsewhere later, and the kernel knows addresses only. */
-export async function resolvePortal({ host, port }: Portal): Promise<Portal> {
-  try {
-    return { host: (await lookup(host)).address, port };
-  } catch (cause) {
-    throw new BlockhaulError("ERR_UNREACHABLE", {
-      message: `the host ${host} is not known`,
-      cause,
-    });
-  }
-}
-
-/** Without the module, a discovery says that there are no targets. */
-async function ensureInitiator(): Promise<void> {
-  const isThere = async () => (await listFolder(TRANSPORT)).length > 0;
-  if (await isThere()) return;
-  await runProgram(MODPROBE, ["iscsi_tcp"], { deadlineMs: MODULE_DEADLINE_MS });
-  if (await isThere()) return;
-  throw new BlockhaulError("ERR_DRIVER_UNAVAILABLE", {
-    message:
-      "the kernel of this host has no iSCSI initiator: its module iscsi_tcp cannot be loaded",
-    hint: "install the modules of the running kernel, and look at `modprobe -v iscsi_tcp`",
-  });
-}
-
-/** iscsid would try a closed port again and again, for minutes. */
-async function probe(portal: Portal): Promise<void> {
-  const socket = connect(portal);
-  try {
-    const signal = AbortSignal.timeout(CONNECT_DEADLINE_MS);
-    await once(socket, "connect", { signal });
-  } catch (error) {
-    const { code, errno } = error as NodeJS.ErrnoException;
-    const reason = code === "ECONNREFUSED" ? "refuses connections" : "does not answer";
-    throw new BlockhaulError("ERR_UNREACHABLE", {
-      message: `the portal ${formatPortal(portal)} ${reason}`,
-      ...(typeof errno === "number" ? { errno: Math.abs(errno) } : {}),
-      hint: "check the address, the network, and that the target runs",
-    });
-  } finally {
-    socket.destroy();
   }
 }
 

@@ -4,10 +4,21 @@ import path from "node:path";
 
 import { writeDurably } from "../../system/durable-file.js";
 import { listFolder } from "../../system/sysfs.js";
-import { deleteNodeArguments, INTERFACE, type IscsiNode } from "./arguments.js";
+import type { Portal } from "../connection.js";
+import {
+  deleteDiscoveryArguments,
+  deleteNodeArguments,
+  INTERFACE,
+  type IscsiNode,
+} from "./arguments.js";
 import { iscsiadm } from "./iscsiadm.js";
 import { formatPortal } from "./names.js";
-import { parseRecordPath, type RecordValues, setRecordValues } from "./node-record.js";
+import {
+  discoveryRecordPaths,
+  parseRecordPath,
+  type RecordValues,
+  setRecordValues,
+} from "./node-record.js";
 
 /** Where open-iscsi keeps it: up to 2.1.9 and Debian, and from then on. */
 export const DATABASES = ["/etc/iscsi", "/var/lib/iscsi"] as const;
@@ -35,6 +46,24 @@ export async function removeNodeRecord(node: IscsiNode, marked: boolean): Promis
 export interface NodeRecord {
   readonly file: string;
   readonly text: string;
+}
+
+/** Removes a discovery record of ours; `marked` as for a node's. */
+export async function removeDiscoveryRecord(portal: Portal, marked: boolean): Promise<void> {
+  const record = await findDiscoveryRecord(portal);
+  if (record === undefined || (marked && !record.text.includes(MARK))) return;
+  await iscsiadm("delete-discovery", deleteDiscoveryArguments(portal), { node: { portal } });
+}
+
+export async function findDiscoveryRecord(portal: Portal): Promise<NodeRecord | undefined> {
+  const paths = discoveryRecordPaths(portal);
+  for (const database of DATABASES) {
+    for (const file of [paths.bound, paths.old].map((name) => path.join(database, name))) {
+      const text = await readFile(file, "utf8").catch(() => undefined);
+      if (text !== undefined) return { file, text };
+    }
+  }
+  return undefined;
 }
 
 /** The record of a node, of both forms, and the group that other records of it name. */

@@ -15,7 +15,7 @@ import {
   waitUntilForgotten,
 } from "./multipath.js";
 import { formatPortal } from "./names.js";
-import { removeNodeRecord } from "./node-database.js";
+import { removeDiscoveryRecord, removeNodeRecord } from "./node-database.js";
 import { deleteDevice, devicesOf, findDevice, isDisk, type ScsiDevice } from "./scsi-device.js";
 import { findSession } from "./sessions.js";
 
@@ -26,6 +26,12 @@ type NodeData = {
   readonly host: string;
   readonly port: number;
   /** Whether our mark is in it yet; one without it is then somebody else's. */
+  readonly marked?: boolean;
+};
+
+type DiscoveryData = {
+  readonly host: string;
+  readonly port: number;
   readonly marked?: boolean;
 };
 
@@ -60,6 +66,13 @@ export const nodeStep: StepKind<NodeData> = {
     if ((await findSession(data.iqn, portalOf(data))) !== undefined) return;
     await removeNodeRecord({ iqn: data.iqn, portal: portalOf(data) }, data.marked ?? false);
   },
+};
+
+export const discoveryStep: StepKind<DiscoveryData> = {
+  name: "iscsi-discovery",
+  key: (data) => formatPortal(portalOf(data)),
+  describe: (data) => `discovery record of ${formatPortal(portalOf(data))}`,
+  undo: (data) => removeDiscoveryRecord(portalOf(data), data.marked ?? false),
 };
 
 export const sessionStep: StepKind<SessionData> = {
