@@ -47,6 +47,7 @@ Status CopyJob::start(const std::vector<Reactor*>& reactors,
     made.push_back(std::move(lane.value()));
   }
   on_finished_ = std::move(on_finished);
+  skips_zeros_ = skips_zeros_ && target_.confirm_zero(stopping_);
   {
     const std::lock_guard lock(mutex_);
     lanes_ = std::move(made);

@@ -45,7 +45,8 @@ class CopyJob {
   CopyJob& operator=(const CopyJob&) = delete;
 
   /// Allocates the buffers and starts a lane on each reactor; options.lanes is reactors.size().
-  /// After a failure the job cannot be started again.
+  /// After a failure the job cannot be started again. Blocks where the target is to be looked at
+  /// first (Volume::confirm_zero), so never on a reactor's thread; a cancel ends that.
   Status start(const std::vector<Reactor*>& reactors, std::function<void(CopyOutcome)> on_finished);
 
   /// Any thread, at any time, as often as one likes. What is in flight is waited for.
@@ -75,7 +76,7 @@ class CopyJob {
   Volume& source_;
   Volume& target_;
   const CopyOptions options_;
-  const bool skips_zeros_;  ///< the target was proven to be zero when the copy began
+  bool skips_zeros_;  ///< the target is proven to be zero; fixed before the lanes begin
   Progress progress_;
   RateLimit rate_limit_;
   ExtentAhead extents_;

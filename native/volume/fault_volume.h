@@ -44,6 +44,9 @@ class FaultVolume final : public Volume {
   void submit(Reactor& reactor, Request& request) override;
   Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length) override;
   void interrupt() override { inner_.interrupt(); }
+  [[nodiscard]] bool confirm_zero(const std::atomic<bool>& stop) override {
+    return inner_.confirm_zero(stop);
+  }
 
   /// Any thread.
   void add(const FaultRule& rule);

@@ -17,6 +17,7 @@ struct MemoryVolumeOptions {
   std::uint64_t size = 0;
   std::uint32_t block_size = 1;
   ZeroState zero_state = ZeroState::unknown;
+  bool stays_zero = true;       ///< what confirm_zero() answers
   bool zeroes = true;           ///< what its info says
   bool refuses_zeroes = false;  ///< zero requests are answered with ENOTSUP, whatever its info says
   /// What map() answers; what is not named is data. None: the volume maps nothing.
@@ -46,6 +47,8 @@ class MemoryVolume final : public Volume {
   [[nodiscard]] const VolumeInfo& info() const override { return info_; }
   void submit(Reactor& reactor, Request& request) override;
   Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length) override;
+
+  [[nodiscard]] bool confirm_zero(const std::atomic<bool>&) override { return options_.stays_zero; }
 
   /// The content; not while requests are in flight.
   [[nodiscard]] std::vector<std::byte>& bytes() { return bytes_; }

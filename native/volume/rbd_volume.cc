@@ -60,6 +60,19 @@ Result<std::vector<Extent>> RbdVolume::map(std::uint64_t offset, std::uint64_t l
   return extents_.query(offset, length);
 }
 
+bool RbdVolume::confirm_zero(const std::atomic<bool>& stop) {
+  for (std::uint64_t position = 0; position < info_.size;) {
+    if (stop.load(std::memory_order_relaxed)) return false;
+    auto extents = map(position, info_.size - position);
+    if (!extents) return false;
+    for (const Extent& extent : extents.value()) {
+      if (extent.kind == ExtentKind::data) return false;
+      position = extent.end();
+    }
+  }
+  return true;
+}
+
 void RbdVolume::submit(Reactor& reactor, Request& request) {
   request.reactor = &reactor;
   request.error = 0;

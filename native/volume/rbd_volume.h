@@ -31,6 +31,8 @@ class RbdVolume final : public Volume {
   void submit(Reactor& reactor, Request& request) override;
   Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length) override;
   void interrupt() override { extents_.interrupt(); }
+  /// Looks for objects: in the object map, where there is a valid one; else one small request each.
+  [[nodiscard]] bool confirm_zero(const std::atomic<bool>& stop) override;
 
  private:
   RbdVolume(std::unique_ptr<RbdImage> image, const RbdOpenOptions& options);

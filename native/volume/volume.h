@@ -85,6 +85,11 @@ class Volume {
     return written_.exchange(true) ? ZeroState::unknown : known;
   }
 
+  /// A second look by who was told "proven zero": false where the medium shows that somebody else
+  /// wrote to it since it was opened, and where it will not say. Blocks as map() does, and ends
+  /// with false soon after `stop` is set.
+  [[nodiscard]] virtual bool confirm_zero(const std::atomic<bool>& /*stop*/) { return true; }
+
   /// Starts a request; on `reactor`'s thread. A `zero` makes the range read as zero by the cheapest
   /// way the medium has; ENOTSUP says that it has none and zeros must be written.
   virtual void submit(Reactor& reactor, Request& request) = 0;
@@ -98,7 +103,7 @@ class Volume {
   virtual void interrupt() {}
 
  protected:
-  /// False where the medium shows that somebody else wrote to it since it was opened.
+  /// False where the medium shows, at a glance, that somebody else wrote to it since it was opened.
   [[nodiscard]] virtual bool still_zero() const { return true; }
 
  private:

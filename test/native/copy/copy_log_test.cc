@@ -91,6 +91,12 @@ TEST_F(CopyLogTest, AHoleOntoProvenZerosIsNothingButAFlush) {
   EXPECT_EQ(result_.skipped, 5 * kMiB + 1);
 }
 
+TEST_F(CopyLogTest, AHoleIsZeroedWhereTheTargetWasWrittenSinceItWasProvenZero) {
+  copy(all_hole(5 * kMiB + 1), {.zero_state = ZeroState::proven_zero, .stays_zero = false});
+  EXPECT_EQ(target_log_, (Log{{kZero, 0, 5 * kMiB + 1}, kFlush}));
+  EXPECT_EQ(result_.skipped, 0U);
+}
+
 TEST_F(CopyLogTest, ZerosThatNoMapKnowsAreReadButNotWrittenOntoProvenZeros) {
   maps_ = false;
   copy(all_hole(2 * kMiB + 1), kProvenZero);

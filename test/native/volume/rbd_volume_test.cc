@@ -59,6 +59,24 @@ TEST_F(RbdVolumeTest, DescribesAnImageThatItMade) {
   EXPECT_EQ(snapshot->info().name, "rbd:rbd/" + name + "@s");
 }
 
+TEST_F(RbdVolumeTest, SeesWhatAnotherClientWroteIntoANewImage) {
+  const std::atomic<bool> go_on{false};
+  const std::atomic<bool> stopped{true};
+  for (const bool object_map : {true, false}) {
+    SCOPED_TRACE(object_map);
+    const std::string name = new_name();
+    std::vector<std::string> features{"layering", "exclusive-lock"};
+    if (object_map) features.insert(features.end(), {"object-map", "fast-diff"});
+    auto volume = create(name, {.size = 10 * kGiB + 5, .features = features});
+    ASSERT_NE(volume, nullptr);
+    EXPECT_TRUE(volume->confirm_zero(go_on));
+    EXPECT_FALSE(volume->confirm_zero(stopped));
+    rbd("bench --io-type write --io-size 4K --io-threads 1 --io-total 4K " + name);
+    EXPECT_NE(rbd("diff " + name), "");
+    EXPECT_FALSE(volume->confirm_zero(go_on));
+  }
+}
+
 TEST_F(RbdVolumeTest, KeepsBytesAtAnyOffset) {
   const std::string name = new_name();
   const std::uint64_t size = 9 * kMiB + 1;
