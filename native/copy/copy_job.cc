@@ -34,12 +34,14 @@ Status CopyJob::start(const std::vector<Reactor*>& reactors,
                       std::function<void(CopyOutcome)> on_finished) {
   const auto lanes = static_cast<std::uint32_t>(reactors.size());
   const std::uint64_t buffers = options_.memory / options_.request_size / lanes;
-  const unsigned slots = std::max(1U, static_cast<unsigned>(divide_up(options_.requests, lanes)));
   Result<PageMemory> zeros = PageMemory::create(options_.request_size);
   if (!zeros) return zeros.error();
   zeros_ = std::move(zeros.value());
   std::vector<std::unique_ptr<CopyLane>> made;
   for (Reactor* reactor : reactors) {
+    // Some have one more than others: all together have no more than was asked for.
+    const bool one_more = made.size() < options_.requests % lanes;
+    const unsigned slots = std::max(1U, options_.requests / lanes + (one_more ? 1 : 0));
     auto lane =
         CopyLane::create(*this, *reactor, slots,
                          static_cast<unsigned>(std::clamp<std::uint64_t>(buffers, 1, slots)));

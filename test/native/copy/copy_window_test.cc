@@ -114,7 +114,7 @@ struct Full {
 
 TEST(CopyWindowTest, SoManyRequestsAreInFlightAsWereAskedFor) {
   for (const std::uint32_t lanes : {1U, 2U, 4U}) {
-    for (const std::uint32_t requests : {1U, 4U, 8U, 20U}) {
+    for (const std::uint32_t requests : {1U, 4U, 5U, 7U, 8U, 20U}) {
       if (requests < lanes) continue;
       Full full({.request_size = 128 * kKiB, .requests = requests, .lanes = lanes});
       std::size_t most = 0;
