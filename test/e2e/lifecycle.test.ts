@@ -89,6 +89,9 @@ async function run(scenario: string, args: object, io?: string): Promise<Ended> 
     env: {
       ...process.env,
       BLOCKHAUL_IO: io,
+      // One heap for all threads, which gives back what is free: what stays in memory is then in use.
+      MALLOC_ARENA_MAX: "1",
+      MALLOC_TRIM_THRESHOLD_: String(MiB),
       BLOCKHAUL_TEST_KEYRING: path.join(path.dirname(pool.conf), "keyring"),
     },
   });
