@@ -38,16 +38,21 @@ export class Attachment {
   /**
    * Joins in a step that another attachment made, so that the last of them undoes it. A thing that no
    * attachment lists is somebody else's: it is used, and left as it is.
+   *
+   * @returns whether it is a step of this attachment now
    */
-  async share<Data extends StepData>(kind: StepKind<Data>, data: Data): Promise<void> {
+  async share<Data extends StepData>(kind: StepKind<Data>, data: Data): Promise<boolean> {
     const key = kind.key(data);
     for (const { id, steps } of await attachmentStore.list()) {
       if (id === this.id) continue;
       const made = steps.find(
         (step) => step.kind === kind.name && kind.key(step.data as Data) === key,
       );
-      if (made !== undefined) return this.record(kind, made.data as Data);
+      if (made === undefined) continue;
+      await this.record(kind, made.data as Data);
+      return true;
     }
+    return false;
   }
 
   /** Says what has become known of a step, the newest with the same key. */

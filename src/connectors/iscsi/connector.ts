@@ -11,7 +11,7 @@ import type {
 import { checkConnection } from "./check-connection.js";
 import { ensureSession } from "./login.js";
 import { type AttachedPath, attachLun } from "./lun.js";
-import { claimedMap, isMultipathdRunning, type MultipathMap } from "./multipath.js";
+import { claimedMap, isMultipathdRunning, type MultipathMap, pathsOf } from "./multipath.js";
 import { formatPortal, portalKey } from "./names.js";
 import { resolvePortal } from "./portal.js";
 import { lunStep, mapStep } from "./steps.js";
@@ -71,15 +71,21 @@ function isOfOnePath({ code }: BlockhaulError): boolean {
   return ["ERR_UNREACHABLE", "ERR_TIMEOUT", "ERR_DEVICE_GONE", "ERR_NOT_FOUND"].includes(code);
 }
 
-/** The map is recorded once it is there: multipathd makes it by itself, and the LUN's undo knows maps too. */
+/**
+ * The map over the paths, where multipathd makes one; without it, one path is opened, and the others
+ * have only shown that they lead to the same. The map is recorded once it is there: multipathd makes it
+ * by itself, and the undo of a LUN knows maps, too. One that has paths of others is theirs.
+ */
 async function claim(
   paths: readonly AttachedPath[],
   attachment: Attachment,
 ): Promise<MultipathMap | undefined> {
-  // Without it, one path is opened, and the others only have shown that they lead to the same.
   if (!(await isMultipathdRunning())) return undefined;
   const map = await claimedMap(paths.map(({ name }) => name));
-  if (map !== undefined) await attachment.record(mapStep, { uuid: map.uuid });
+  if (map === undefined) return undefined;
+  const ours = paths.filter(({ isOurs }) => isOurs).map(({ name }) => name);
+  const isOurs = (await pathsOf(map)).every((name) => ours.includes(name));
+  if (isOurs) await attachment.record(mapStep, { uuid: map.uuid });
   return map;
 }
 

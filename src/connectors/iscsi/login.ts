@@ -11,7 +11,7 @@ import type { ListedNode } from "./output.js";
 import { probePortal } from "./portal.js";
 import { ensureNodeRecord } from "./prepare-node.js";
 import { findSession, type Session } from "./sessions.js";
-import { sessionStep } from "./steps.js";
+import { nodeStep, sessionStep } from "./steps.js";
 
 const READY_DEADLINE_MS = 10_000;
 /** iscsid tries a connection again and again within it: others wait for their turn meanwhile. */
@@ -41,8 +41,11 @@ export async function ensureSession(
 
 /** A session of an attachment of ours is undone by the last that uses it; others' are never undone. */
 async function useSession(session: Session, attachment: Attachment): Promise<Session> {
-  const { iqn, portal, sid } = session;
-  await attachment.share(sessionStep, { iqn, host: portal.host, port: portal.port, sid });
+  const { iqn, portal } = session;
+  const data = { iqn, host: portal.host, port: portal.port };
+  // Its record is left where the session is, and goes with it.
+  await attachment.share(nodeStep, data);
+  await attachment.share(sessionStep, data);
   return waitUntilReady(session);
 }
 

@@ -31,6 +31,8 @@ export interface AttachedPath {
   readonly node: string;
   readonly identity: DeviceIdentity;
   readonly session: Session;
+  /** Whether it is a step of the attachment; somebody else's device is left where it is. */
+  readonly isOurs: boolean;
 }
 
 /**
@@ -50,12 +52,11 @@ export async function attachLun(
   const there = await findDevice(session, lun);
   if (there !== undefined && (await isGood(there))) {
     // Of an attachment of ours, it goes with the last that uses it; another's is left where it is.
-    await attachment.share(lunStep, data);
-    return openable(session, there);
+    return openable(session, there, await attachment.share(lunStep, data));
   }
   await attachment.record(lunStep, data);
   if (there !== undefined) await removeStale(session, there);
-  return openable(session, await scan(session, lun));
+  return openable(session, await scan(session, lun), true);
 }
 
 /** Whether a device that was there still is what it was when the kernel found it, and answers. */
@@ -109,7 +110,11 @@ async function namedDevice(session: Session, lun: number): Promise<ScsiDevice | 
   return device?.name === undefined ? undefined : device;
 }
 
-async function openable(session: Session, device: ScsiDevice): Promise<AttachedPath> {
+async function openable(
+  session: Session,
+  device: ScsiDevice,
+  isOurs: boolean,
+): Promise<AttachedPath> {
   const { name, lun } = device;
   const identity = await identityOf(device);
   const node = name === undefined ? undefined : await nodeOf(name, NODE_DEADLINE_MS);
@@ -123,7 +128,7 @@ async function openable(session: Session, device: ScsiDevice): Promise<AttachedP
       message: `${placeOf(session, lun)} has no size: it is not ready`,
     });
   }
-  return { name, node, identity, session };
+  return { name, node, identity, session, isOurs };
 }
 
 function isSame(one: DeviceIdentity, other: DeviceIdentity): boolean {
