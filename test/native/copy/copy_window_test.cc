@@ -159,6 +159,47 @@ TEST(CopyWindowTest, ReadsAndWritesOverlap) {
   EXPECT_GT(run.took, 32 * milliseconds(2) / 8);
 }
 
+/// Keeps the one read that it is asked for, and tells at once that it came.
+class KeepingSource final : public Volume {
+ public:
+  explicit KeepingSource(std::uint64_t size) { info_.size = size; }
+
+  [[nodiscard]] const VolumeInfo& info() const override { return info_; }
+  void submit(Reactor& reactor, Request& request) override {
+    reactor_ = &reactor;
+    kept_ = &request;
+    on_read();
+  }
+  [[nodiscard]] bool keeps() const { return kept_ != nullptr; }
+  void fail() { complete_later(*reactor_, *kept_, EIO); }
+
+  std::function<void()> on_read{};
+
+ private:
+  VolumeInfo info_{};
+  Reactor* reactor_ = nullptr;
+  Request* kept_ = nullptr;
+};
+
+// Whoever wakes a lane that is just looking for work may have come a moment too late for that look.
+// A lane with nothing in flight would never look again.
+TEST(CopyWindowTest, AWakeUpOfALaneThatIsAtWorkMakesItLookAgain) {
+  Simulation world(1);
+  KeepingSource source(kLeaf);
+  MemoryVolume target({.size = kLeaf});
+  SimulatedCopy copy(world, source, target, {.size = kLeaf, .request_size = kLeaf});
+  source.on_read = [&] { copy.job().set_bandwidth_limit(0); };
+  copy.start();
+  ASSERT_TRUE(copy.run_until([&] { return source.keeps(); }));
+  EXPECT_TRUE(world.step()) << "the wake-up is lost";
+  EXPECT_FALSE(world.step()) << "nothing else is left to do";
+  source.fail();
+  ASSERT_TRUE(world.run_to_rest());
+  const CopyRun run = copy.finish();
+  ASSERT_TRUE(run.ended);
+  EXPECT_EQ(run.outcome.error->number, EIO);
+}
+
 class BandwidthTest : public testing::TestWithParam<std::uint32_t> {
  protected:
   static constexpr std::uint64_t kPiece = 64 * kKiB;

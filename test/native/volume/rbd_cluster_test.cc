@@ -83,6 +83,13 @@ TEST_F(RbdClusterTest, OpensShareAConnection) {
   EXPECT_NE(connect(connection), first);
 }
 
+// What docs/ERRORS.md promises where nobody set a deadline. Ceph's own default is five minutes.
+TEST_F(RbdClusterTest, APatienceThatNobodySetIsHalfAMinute) {
+  const auto cluster = connect(options("any").connection);
+  ASSERT_NE(cluster, nullptr);
+  EXPECT_EQ(cluster->patience(), std::chrono::seconds(30));
+}
+
 TEST_F(RbdClusterTest, OpensAtTheSameTimeConnectOnce) {
   const CephConnection connection = options("any").connection;
   std::array<std::shared_ptr<RadosCluster>, 8> clusters;
