@@ -3,7 +3,7 @@ import { accessSync, constants as fileConstants } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 
-import { BlockhaulError } from "../errors.js";
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
 
 /** How a program ended. */
 export interface Ended {
@@ -16,6 +16,8 @@ export interface Ended {
 export interface RunOptions {
   /** Milliseconds after which it is ended and the run fails with ERR_TIMEOUT. */
   readonly deadlineMs: number;
+  /** Milliseconds that it may take to end then, before it is killed; 3000 unless told. */
+  readonly graceMs?: number;
 }
 
 /** A program of this host, and what brings it. */
@@ -32,7 +34,9 @@ const FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin"] as
 const ENVIRONMENT = { LC_ALL: "C", PATH: FOLDERS.join(":") } as const;
 
 const VERSION_DEADLINE_MS = 10_000;
-const MOST_OUTPUT = 16 * 1024 ** 2;
+/** A killed iscsiadm leaves a lock behind; one that was asked to end does not. */
+const GRACE_MS = 3000;
+const OPTIONS = { env: ENVIRONMENT, maxBuffer: 16 * 1024 ** 2 } as const;
 
 /** The absolute path of a program; undefined where this host does not have it. */
 export function findProgram(name: string): string | undefined {
@@ -52,10 +56,10 @@ export function findProgram(name: string): string | undefined {
  *
  * @throws BlockhaulError ERR_DRIVER_UNAVAILABLE where the program is missing, ERR_TIMEOUT
  */
-export function runProgram(
+export async function runProgram(
   { name, package: bringsIt }: Program,
   args: readonly string[],
-  { deadlineMs }: RunOptions,
+  { deadlineMs, graceMs = GRACE_MS }: RunOptions,
 ): Promise<Ended> {
   const file = findProgram(name);
   if (file === undefined) {
@@ -64,23 +68,37 @@ export function runProgram(
       hint: `install it: apt-get install ${bringsIt}`,
     });
   }
-  return new Promise((resolve, reject) => {
-    const options = { env: ENVIRONMENT, maxBuffer: MOST_OUTPUT };
-    const child = execFile(file, args, options, (error, stdout, stderr) => {
-      clearTimeout(timer);
-      const status =
-        child.exitCode ?? 128 + (constants.signals[child.signalCode ?? "SIGKILL"] ?? 0);
-      if (error === null || child.exitCode !== null) return resolve({ status, stdout, stderr });
-      if (child.signalCode !== null) return resolve({ status, stdout, stderr });
-      reject(new BlockhaulError("ERR_INTERNAL", { message: `${name}: ${error.message}` }));
+  const ended = new Promise<Ended>((resolve, reject) => {
+    const timers: NodeJS.Timeout[] = [];
+    let isLate = false;
+    const child = execFile(file, args, OPTIONS, (error, stdout, stderr) => {
+      for (const timer of timers) clearTimeout(timer);
+      if (isLate) return reject(tooLate(name, deadlineMs));
+      // A word, not a status: it could not be started, or says more than can be kept.
+      if (typeof error?.code === "string") return reject(error);
+      const signal = child.signalCode === null ? undefined : constants.signals[child.signalCode];
+      const status = signal === undefined ? (child.exitCode ?? 0) : 128 + signal;
+      resolve({ status, stdout, stderr });
     });
     child.stdin?.end();
-    // One that waits for a dead device cannot even be killed: it is not waited for.
-    const timer = setTimeout(() => {
+    // What it does must have ended before others undo it, wherever that is possible.
+    const end = () => {
+      isLate = true;
       child.kill("SIGTERM");
+      timers.push(setTimeout(giveUp, graceMs));
+    };
+    const giveUp = () => {
+      child.kill("SIGKILL");
+      // One that waits for a dead device cannot even be killed: it is not waited for.
       child.unref();
+      for (const stream of [child.stdout, child.stderr]) stream?.destroy();
       reject(tooLate(name, deadlineMs));
-    }, deadlineMs);
+    };
+    timers.push(setTimeout(end, deadlineMs));
+  });
+  return ended.catch((error: unknown) => {
+    if (error instanceof BlockhaulError) throw error;
+    throw toBlockhaulError(error, { message: `cannot run ${file}: ${messageOf(error)}` });
   });
 }
 
@@ -92,6 +110,10 @@ export async function programVersion(
   if (findProgram(program.name) === undefined) return undefined;
   const { stdout, stderr } = await runProgram(program, args, { deadlineMs: VERSION_DEADLINE_MS });
   return /\d+(?:\.\d+)+/.exec(`${stdout}\n${stderr}`)?.[0] ?? "";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function tooLate(name: string, deadlineMs: number): BlockhaulError {
