@@ -4,27 +4,48 @@ import path from "node:path";
 /**
  * Puts a text into a file such that whoever reads it, also after a crash, finds all of the old text or
  * all of the new: a new file that is flushed, given the name, and its folder flushed. Only the owner
- * can read it.
+ * can read it. A process that is killed meanwhile may leave the new file: `draftOf()`.
  */
 export async function writeDurably(file: string, text: string): Promise<void> {
   const folder = path.dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const draft = path.join(folder, `.${path.basename(file)}.new`);
-  const handle = await open(draft, "w", 0o600);
+  await makeFolder(folder);
+  const draft = draftOf(file);
   try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(draft, "w", 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, file);
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => {});
+    throw error;
   }
-  await rename(draft, file);
   await syncFolder(folder);
 }
 
 /** Removes a file for good; one that is not there is fine. */
 export async function removeDurably(file: string): Promise<void> {
   await rm(file, { force: true });
-  await syncFolder(path.dirname(file));
+  await syncFolder(path.dirname(file)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+}
+
+/** The path of a file's text while it is being written. */
+export function draftOf(file: string): string {
+  return path.join(path.dirname(file), `.${path.basename(file)}.new`);
+}
+
+/** For its owner only; and there to stay, with all folders that were made on the way to it. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = path.dirname(made)) {
+    await syncFolder(path.dirname(made));
+  }
 }
 
 async function syncFolder(folder: string): Promise<void> {
