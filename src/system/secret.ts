@@ -18,7 +18,7 @@ export interface SecretPlace {
  *
  * @returns undefined where neither a file nor the environment has one
  * @throws BlockhaulError ERR_PERMISSION for a file that others can read or that is somebody else's,
- *   ERR_NOT_FOUND, ERR_INVALID_ARGUMENT for an empty one
+ *   ERR_NOT_FOUND, ERR_INVALID_ARGUMENT for an empty one and one that is no text
  */
 export async function readSecret({ file, variable }: SecretPlace): Promise<string | undefined> {
   const named = file ?? (process.env[`${variable}_FILE`] || undefined);
@@ -43,16 +43,29 @@ async function readSecretFile(file: string): Promise<string> {
       throw exposed(file, "belongs to another user", `chown ${own} ${file}`);
     const buffer = Buffer.alloc(LONGEST + 1);
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-    const text = buffer.toString("utf8", 0, bytesRead).replace(/\r?\n$/, "");
-    if (text === "" || bytesRead > LONGEST) {
-      throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
-        message: `the secret's file ${file} is ${text === "" ? "empty" : "too long"}`,
-      });
-    }
+    if (bytesRead > LONGEST) throw unusable(file, "is too long");
+    const text = decode(buffer.subarray(0, bytesRead))?.replace(/\r?\n$/, "");
+    if (text === undefined) throw unusable(file, "is no text in UTF-8");
+    if (text === "") throw unusable(file, "is empty");
     return text;
   } finally {
     await handle.close();
   }
+}
+
+/** Not with other characters in the place of what is no text: it would be another secret. */
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function unusable(file: string, what: string): BlockhaulError {
+  return new BlockhaulError("ERR_INVALID_ARGUMENT", {
+    message: `the secret's file ${file} ${what}`,
+  });
 }
 
 function exposed(file: string, what: string, mend: string): BlockhaulError {
