@@ -39,6 +39,12 @@ export function draftOf(file: string): string {
   return path.join(path.dirname(file), `.${path.basename(file)}.new`);
 }
 
+/** The file that a path is the draft of; undefined where it is none. */
+export function fileOfDraft(draft: string): string | undefined {
+  const name = /^\.(.+)\.new$/.exec(path.basename(draft))?.[1];
+  return name === undefined ? undefined : path.join(path.dirname(draft), name);
+}
+
 /** For its owner only; and there to stay, with all folders that were made on the way to it. */
 async function makeFolder(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,8 +1,8 @@
 /** open-iscsi's node records: made by iscsiadm, and completed in their file, for secrets are no arguments. */
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 
-import { writeDurably } from "../../system/durable-file.js";
+import { draftOf, fileOfDraft, writeDurably } from "../../system/durable-file.js";
 import { listFolder } from "../../system/sysfs.js";
 import type { Portal } from "../connection.js";
 import {
@@ -37,6 +37,7 @@ export function completeRecord({ file, text }: NodeRecord, values: RecordValues)
  * @param marked our mark was put into it: one without it was made anew by somebody else
  */
 export async function removeNodeRecord(node: IscsiNode, marked: boolean): Promise<void> {
+  await removeNodeDrafts(node);
   const { record } = await findRecord(node);
   if (record === undefined || (marked && !record.text.includes(MARK))) return;
   await iscsiadm("delete-node", deleteNodeArguments(node), { node });
@@ -50,20 +51,35 @@ export interface NodeRecord {
 
 /** Removes a discovery record of ours; `marked` as for a node's. */
 export async function removeDiscoveryRecord(portal: Portal, marked: boolean): Promise<void> {
+  for (const file of discoveryRecordFiles(portal)) await rm(draftOf(file), { force: true });
   const record = await findDiscoveryRecord(portal);
   if (record === undefined || (marked && !record.text.includes(MARK))) return;
   await iscsiadm("delete-discovery", deleteDiscoveryArguments(portal), { node: { portal } });
 }
 
 export async function findDiscoveryRecord(portal: Portal): Promise<NodeRecord | undefined> {
-  const paths = discoveryRecordPaths(portal);
-  for (const database of DATABASES) {
-    for (const file of [paths.bound, paths.old].map((name) => path.join(database, name))) {
-      const text = await readFile(file, "utf8").catch(() => undefined);
-      if (text !== undefined) return { file, text };
-    }
+  for (const file of discoveryRecordFiles(portal)) {
+    const text = await readFile(file, "utf8").catch(() => undefined);
+    if (text !== undefined) return { file, text };
   }
   return undefined;
+}
+
+function discoveryRecordFiles(portal: Portal): string[] {
+  const { bound, old } = discoveryRecordPaths(portal);
+  return DATABASES.flatMap((database) => [bound, old].map((name) => path.join(database, name)));
+}
+
+/** What a process left that was killed while it completed a record: iscsiadm would take it for one. */
+async function removeNodeDrafts({ iqn, portal }: IscsiNode): Promise<void> {
+  for (const database of DATABASES) {
+    for (const file of await recordFiles(database, iqn)) {
+      const record = fileOfDraft(file);
+      const place = record === undefined ? undefined : parseRecordPath(record);
+      if (place?.iqn !== iqn || formatPortal(place.portal) !== formatPortal(portal)) continue;
+      await rm(path.join(database, file), { force: true });
+    }
+  }
 }
 
 /** The record of a node, of both forms, and the group that other records of it name. */
