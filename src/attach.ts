@@ -1,4 +1,5 @@
 import { openAttachment } from "./attachments/attachment.js";
+import { type CleanedAttachment, detachAttachment } from "./attachments/cleanup.js";
 import { withHostLock } from "./attachments/lock.js";
 import { undoing } from "./attachments/undoing.js";
 import type { AttachedDevice } from "./driver.js";
@@ -47,5 +48,26 @@ export async function attachVolume(
     }, signal);
   } catch (error) {
     throw toBlockhaulError(error, { volume: ref, operation: "attach" });
+  }
+}
+
+/**
+ * Undoes an attachment that is kept, or that a killed process left.
+ *
+ * @param idOrRef its id, or the ref that it was made for
+ * @throws BlockhaulError ERR_NOT_FOUND, ERR_IN_USE where a living process uses it,
+ *   ERR_INVALID_ARGUMENT where a ref names several; and what the undo meets
+ */
+export async function detachVolume(idOrRef: string): Promise<CleanedAttachment> {
+  return detachAttachment(idOrRef, await inDriversForm(idOrRef));
+}
+
+/** A ref as it is recorded; what is none, or none that a driver here knows, as it is. */
+async function inDriversForm(ref: string): Promise<string> {
+  try {
+    const { driver, location } = await resolveRef(ref);
+    return driver.formatRef?.(location) ?? ref;
+  } catch {
+    return ref;
   }
 }

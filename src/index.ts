@@ -1,6 +1,7 @@
 export {
   type AttachVolumeOptions,
   attachVolume,
+  detachVolume,
   type KeptAttachment,
 } from "./attach.js";
 export type { Attachment } from "./attachments/attachment.js";
@@ -9,7 +10,6 @@ export {
   type AttachmentStatus,
   type CleanedAttachment,
   cleanUpAttachments,
-  detachVolume,
   listAttachments,
 } from "./attachments/cleanup.js";
 export type {

@@ -43,13 +43,11 @@ export class Attachment {
    */
   async share<Data extends StepData>(kind: StepKind<Data>, data: Data): Promise<boolean> {
     const key = kind.key(data);
-    for (const { id, steps } of await attachmentStore.list()) {
-      if (id === this.id) continue;
-      const made = steps.find(
-        (step) => step.kind === kind.name && kind.key(step.data as Data) === key,
-      );
+    for (const record of await attachmentStore.list()) {
+      if (record.id === this.id) continue;
+      const made = stepsOfKind(record, kind).find((step) => kind.key(step) === key);
       if (made === undefined) continue;
-      await this.record(kind, made.data as Data);
+      await this.record(kind, made);
       return true;
     }
     return false;
@@ -70,11 +68,10 @@ export class Attachment {
    * is left to that one. The first that fails stops it: a LUN must not be logged out or exported
    * anew while its device is still there, for the device would then be somebody else's volume.
    *
-   * @returns what was undone, for people
+   * @param undone takes what was undone, in words, also where a later step fails
    * @throws BlockhaulError of the step that failed; what is left stays recorded, for `cleanup`
    */
-  async undo(): Promise<string[]> {
-    const undone: string[] = [];
+  async undo(undone: string[] = []): Promise<void> {
     try {
       await this.#undoSteps(undone);
       await attachmentStore.remove(this.id);
@@ -83,19 +80,18 @@ export class Attachment {
       await this.#save({ failure: failure.message }).catch(() => {});
       throw failure.withContext({ volume: this.ref, operation: "detach" });
     } finally {
-      // Now or later, `cleanup` may take it up: nobody here answers for it any more.
-      this.#hold?.release();
-      this.#hold = undefined;
+      this.release();
     }
-    return undone;
   }
 
   async #undoSteps(undone: string[]): Promise<void> {
-    const shared = await keysOfOthers(this.id);
+    const others = (await attachmentStore.list()).filter(({ id }) => id !== this.id);
+    const isOfThisBoot = this.#record.bootId === bootId();
     for (let step = this.#record.steps.at(-1); step; step = this.#record.steps.at(-1)) {
       const kind = await stepKind(step.kind);
       const { data } = step;
-      if (!shared.has(`${kind.name} ${kind.key(data)}`)) {
+      const isGone = kind.untilReboot && !isOfThisBoot;
+      if (!isGone && !isListed(kind, data, others)) {
         await undoStep(kind, data);
         undone.push(kind.describe(data));
       }
@@ -106,6 +102,11 @@ export class Attachment {
   /** Lets go of it without undoing it: it is kept until somebody says `detach`. */
   async keep(): Promise<void> {
     await this.#save({ kept: true });
+    this.release();
+  }
+
+  /** Nobody here answers for it any more: unless it is kept, `cleanup` may take it up. */
+  release(): void {
     this.#hold?.release();
     this.#hold = undefined;
   }
@@ -130,9 +131,15 @@ export async function openAttachment(ref: string): Promise<Attachment> {
     steps: [],
   };
   // Held before it can be seen: who finds one that nobody holds takes it for abandoned.
-  const hold = await attachmentStore.hold(record.id);
-  await attachmentStore.save(record);
-  return new Attachment(record, hold);
+  const attachment = new Attachment(record, await attachmentStore.hold(record.id));
+  try {
+    await attachmentStore.save(record);
+  } catch (error) {
+    attachment.release();
+    await attachmentStore.remove(record.id).catch(() => {});
+    throw error;
+  }
+  return attachment;
 }
 
 /** Of this boot: another one after every start of the host. */
@@ -154,13 +161,17 @@ async function undoStep(kind: StepKind, data: StepData): Promise<void> {
   }
 }
 
-/** What other attachments list. */
-async function keysOfOthers(id: string): Promise<Set<string>> {
-  const keys = new Set<string>();
-  for (const record of await attachmentStore.list()) {
-    if (record.id === id) continue;
-    for (const { kind, data } of record.steps)
-      keys.add(`${kind} ${(await stepKind(kind)).key(data)}`);
-  }
-  return keys;
+/** Whether one of these attachments lists a step too. */
+function isListed(kind: StepKind, data: StepData, records: readonly AttachmentRecord[]): boolean {
+  const key = kind.key(data);
+  return records.some((record) => stepsOfKind(record, kind).some((step) => kind.key(step) === key));
+}
+
+/** The steps of a kind that an attachment lists, but for those that a start of the host has undone. */
+function stepsOfKind<Data extends StepData>(
+  record: AttachmentRecord,
+  kind: StepKind<Data>,
+): Data[] {
+  if (kind.untilReboot && record.bootId !== bootId()) return [];
+  return record.steps.filter((step) => step.kind === kind.name).map(({ data }) => data as Data);
 }

@@ -1,8 +1,9 @@
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { Attachment, bootId } from "./attachment.js";
-import { stepKind } from "./kinds.js";
+import { isStepKind, stepKind } from "./kinds.js";
 import { withHostLock } from "./lock.js";
 import type { AttachmentRecord } from "./record.js";
+import type { RecordedStep } from "./step.js";
 import { attachmentStore } from "./store.js";
 
 /**
@@ -37,16 +38,20 @@ export interface CleanedAttachment {
   readonly error?: BlockhaulError;
 }
 
-/** Every attachment of this host, oldest first. */
+/**
+ * Every attachment of this host, oldest first.
+ *
+ * @throws BlockhaulError ERR_IO for a file that is no record
+ */
 export async function listAttachments(): Promise<AttachmentStatus[]> {
-  const records = await attachmentStore.list();
-  return Promise.all(records.map(describeRecord));
+  const described = (await attachmentStore.list()).map(describeRecord);
+  return (await Promise.all(described)).filter((status) => status !== undefined);
 }
 
 /**
  * Undoes every abandoned attachment, newest first; as often as it is called. Others are left alone.
  *
- * @throws BlockhaulError ERR_IN_USE where others attach or detach for too long, ERR_IO for a file
+ * @throws BlockhaulError ERR_TIMEOUT where others attach or detach for too long, ERR_IO for a file
  *   that is no record. What cannot be undone is in the answer.
  */
 export function cleanUpAttachments(): Promise<CleanedAttachment[]> {
@@ -56,6 +61,7 @@ export function cleanUpAttachments(): Promise<CleanedAttachment[]> {
       const abandoned = await takeAbandoned(record);
       if (abandoned !== undefined) cleaned.push(await undoOne(abandoned));
     }
+    await attachmentStore.sweep();
     return cleaned;
   });
 }
@@ -63,35 +69,38 @@ export function cleanUpAttachments(): Promise<CleanedAttachment[]> {
 /**
  * Undoes a kept or abandoned attachment.
  *
- * @param idOrRef its id, or the ref that it was made for
+ * @param named its id, or the ref that it was made for
+ * @param ref the same ref in the driver's own form, where that is another
  * @throws BlockhaulError ERR_NOT_FOUND, ERR_IN_USE where a living process uses it,
  *   ERR_INVALID_ARGUMENT where a ref names several; and what the undo meets
  */
-export function detachVolume(idOrRef: string): Promise<CleanedAttachment> {
+export function detachAttachment(named: string, ref = named): Promise<CleanedAttachment> {
   return withHostLock(async () => {
     const records = await attachmentStore.list();
-    const named = records.filter(({ id, ref }) => id === idOrRef || ref === idOrRef);
-    const [record, ...further] = named;
+    const found = records.filter((record) => record.id === named || record.ref === ref);
+    const [record, ...further] = found;
     if (record === undefined) {
       throw new BlockhaulError("ERR_NOT_FOUND", {
-        message: `no attachment has the id or the ref ${idOrRef}`,
+        message: `no attachment has the id or the ref ${named}`,
         hint: "`blockhaul attachments` lists them",
       });
     }
     if (further.length > 0) {
       throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
-        message: `${named.length} attachments have the ref ${idOrRef}: ${named.map(({ id }) => id).join(", ")}`,
+        message: `${found.length} attachments have the ref ${named}: ${found.map(({ id }) => id).join(", ")}`,
         hint: "name one by its id",
       });
     }
-    const taken = record.kept ? await takeKept(record) : await takeAbandoned(record);
+    const taken = await take(record);
     if (taken === undefined) {
       throw new BlockhaulError("ERR_IN_USE", {
         message: `the attachment ${record.id} is used by the process ${record.pid}`,
         hint: "it is undone when that process closes the volume or ends",
       });
     }
-    return { id: taken.id, ref: taken.ref, undone: await taken.undo() };
+    const undone: string[] = [];
+    await taken.undo(undone);
+    return { id: taken.id, ref: taken.ref, undone };
   });
 }
 
@@ -119,49 +128,56 @@ export async function settleAbandoned(keys: readonly string[]): Promise<void> {
 
 async function undoOne(attachment: Attachment): Promise<CleanedAttachment> {
   const { id, ref } = attachment;
+  const undone: string[] = [];
   try {
-    return { id, ref, undone: await attachment.undo() };
+    await attachment.undo(undone);
+    return { id, ref, undone };
   } catch (error) {
-    return { id, ref, undone: [], error: toBlockhaulError(error) };
+    return { id, ref, undone, error: toBlockhaulError(error) };
   }
 }
 
 /** An attachment that nobody answers for, now held by us; undefined where somebody does. */
 async function takeAbandoned(record: AttachmentRecord): Promise<Attachment | undefined> {
-  if (record.kept && isOfThisBoot(record) && record.failure === undefined) return undefined;
-  return takeKept(record);
+  return isKept(record) ? undefined : take(record);
 }
 
-async function takeKept(record: AttachmentRecord): Promise<Attachment | undefined> {
+async function take(record: AttachmentRecord): Promise<Attachment | undefined> {
   const hold = await attachmentStore.hold(record.id);
   return hold === undefined ? undefined : new Attachment(record, hold);
 }
 
-async function describeRecord(record: AttachmentRecord): Promise<AttachmentStatus> {
+async function describeRecord(record: AttachmentRecord): Promise<AttachmentStatus | undefined> {
   const { id, ref, createdAt, pid, failure } = record;
-  const steps: string[] = [];
-  let device: string | undefined;
-  for (const { kind: name, data } of record.steps) {
+  const steps = await Promise.all(record.steps.map(describeStep));
+  const device = steps.findLast((step) => step.device !== undefined)?.device;
+  const seen = await attachmentStore.look(id);
+  if (seen === "gone") return undefined;
+  const state = seen === "held" ? "in use" : isKept(record) ? "kept" : "abandoned";
+  return { id, ref, state, createdAt, pid, device, steps: steps.map(({ text }) => text), failure };
+}
+
+/** One that this version cannot undo is listed all the same. */
+async function describeStep({ kind: name, data }: RecordedStep) {
+  try {
     const kind = await stepKind(name);
-    steps.push(kind.describe(data));
-    device = (await kind.device?.(data)) ?? device;
+    return { text: kind.describe(data), device: await kind.device?.(data) };
+  } catch (error) {
+    return { text: `step of the kind "${name}": ${toBlockhaulError(error).message}` };
   }
-  return { id, ref, state: await stateOf(record), createdAt, pid, device, steps, failure };
 }
 
-async function stateOf(record: AttachmentRecord): Promise<AttachmentState> {
-  const hold = await attachmentStore.hold(record.id);
-  if (hold === undefined) return "in use";
-  hold.release();
-  return record.kept && isOfThisBoot(record) && record.failure === undefined ? "kept" : "abandoned";
+/** Left by nobody: not after a start of the host, nor after an undo that failed. */
+function isKept({ kept, failure, bootId: madeIn }: AttachmentRecord): boolean {
+  return kept && failure === undefined && madeIn === bootId();
 }
 
-function isOfThisBoot(record: AttachmentRecord): boolean {
-  return record.bootId === bootId();
-}
-
+/** Of the steps that can be undone here. */
 async function keysOf({ steps }: AttachmentRecord): Promise<string[]> {
-  return Promise.all(
-    steps.map(async ({ kind, data }) => `${kind} ${(await stepKind(kind)).key(data)}`),
-  );
+  const keys: string[] = [];
+  for (const { kind: name, data } of steps) {
+    const kind = isStepKind(name) ? await stepKind(name) : undefined;
+    if (kind !== undefined) keys.push(`${name} ${kind.key(data)}`);
+  }
+  return keys;
 }

@@ -14,13 +14,18 @@ const KINDS: Readonly<Record<string, () => Promise<StepKind<never>>>> = {
   "lvm-snapshot": async () => (await import("../lvm/steps.js")).lvmSnapshotStep,
 };
 
+/** Whether this version knows how to undo steps of a kind. */
+export function isStepKind(name: string): boolean {
+  return Object.hasOwn(KINDS, name);
+}
+
 /**
  * How steps of a kind are undone.
  *
  * @throws BlockhaulError ERR_UNSUPPORTED for a kind that this version does not know
  */
 export async function stepKind(name: string): Promise<StepKind> {
-  const load = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
+  const load = isStepKind(name) ? KINDS[name] : undefined;
   if (load !== undefined) return (await load()) as unknown as StepKind;
   throw new BlockhaulError("ERR_UNSUPPORTED", {
     message: `this version does not know how to undo a step of the kind "${name}"`,

@@ -3,6 +3,7 @@ import path from "node:path";
 
 import { withFileLock } from "../system/file-lock.js";
 import { stateDirectory } from "../system/state-directory.js";
+import { inStateDirectory } from "./store.js";
 
 /** Logins may time out one after the other, and detached devices may take a while to go. */
 const DEADLINE_MS = 10 * 60 * 1000;
@@ -12,14 +13,14 @@ const DEADLINE_MS = 10 * 60 * 1000;
  * logins make duplicate LUNs (open-iscsi issue 108), and a scan beside a detach finds devices again
  * that are just being taken away.
  *
- * @throws BlockhaulError ERR_IN_USE where others keep it for ten minutes
+ * @throws BlockhaulError ERR_TIMEOUT where others keep it for ten minutes
  */
 export async function withHostLock<Result>(
   action: () => Promise<Result>,
   signal?: AbortSignal,
 ): Promise<Result> {
   const folder = lockFolder();
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await inStateDirectory(() => mkdir(folder, { recursive: true, mode: 0o700 }));
   return withFileLock(path.join(folder, "attach.lock"), action, {
     deadlineMs: DEADLINE_MS,
     ...(signal === undefined ? {} : { signal }),

@@ -55,7 +55,7 @@ function isRecord(value: unknown): value is AttachmentRecord {
 }
 
 function isStep(value: unknown): value is RecordedStep {
-  return isObject(value) && typeof value["kind"] === "string" && isStepData(value["data"]);
+  return isObject(value) && typeof value.kind === "string" && isStepData(value.data);
 }
 
 function isStepData(value: unknown): value is StepData {

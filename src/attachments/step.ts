@@ -9,6 +9,11 @@ export type StepData = { readonly [key: string]: string | number | boolean | nul
 export interface StepKind<Data extends StepData = StepData> {
   /** "iscsi-session"; stands in the record. */
   readonly name: string;
+  /**
+   * What it makes does not outlive a start of the host: one that is there after it, under the same
+   * name, is somebody else's.
+   */
+  readonly untilReboot?: true;
   /** The same text for the same thing: of several attachments that list it, the last one undoes it. */
   key(data: Data): string;
   /** For people: "session with iqn.2026-01.test:a at 10.0.0.1:3260". */

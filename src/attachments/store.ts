@@ -1,24 +1,29 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 
-import { BlockhaulError } from "../errors.js";
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { type NativeFileLock, native } from "../native.js";
-import { removeDurably, writeDurably } from "../system/durable-file.js";
+import { fileOfDraft, removeDurably, writeDurably } from "../system/durable-file.js";
 import { stateDirectory } from "../system/state-directory.js";
-import { listFolder } from "../system/sysfs.js";
+import { waitFor } from "../system/wait.js";
 import { type AttachmentRecord, formatRecord, parseRecord } from "./record.js";
 
 const RECORD_NAME = /^([0-9a-f]{12})\.json$/;
+const LOCK_NAME = /^([0-9a-f]{12})\.lock$/;
+/** Whoever only looks whether somebody holds a lock has it for a moment. */
+const LOOK_MS = 100;
 
-/** The records of this host's attachments. The caller has the host's lock, but for `list`. */
+/** The records of this host's attachments. The caller has the host's lock, but for `list` and `look`. */
 export const attachmentStore = {
-  async save(record: AttachmentRecord): Promise<void> {
-    await writeDurably(fileOf(record.id), formatRecord(record));
+  save(record: AttachmentRecord): Promise<void> {
+    return inStateDirectory(() => writeDurably(fileOf(record.id), formatRecord(record)));
   },
 
-  async remove(id: string): Promise<void> {
-    await removeDurably(fileOf(id));
-    await removeDurably(lockOf(id));
+  remove(id: string): Promise<void> {
+    return inStateDirectory(async () => {
+      await removeDurably(fileOf(id));
+      await removeDurably(lockOf(id));
+    });
   },
 
   /**
@@ -28,9 +33,24 @@ export const attachmentStore = {
    *
    * @returns undefined where another holder answers for it
    */
-  async hold(id: string): Promise<NativeFileLock | undefined> {
-    await mkdir(folder(), { recursive: true, mode: 0o700 });
-    return native().lockFile(lockOf(id)) ?? undefined;
+  hold(id: string): Promise<NativeFileLock | undefined> {
+    return inStateDirectory(async () => {
+      await mkdir(folder(), { recursive: true, mode: 0o700 });
+      const take = async () => native().lockFile(lockOf(id)) ?? undefined;
+      return waitFor(take, { deadlineMs: LOOK_MS });
+    });
+  },
+
+  /** Whether somebody answers for an attachment; "gone": it was undone since it was listed. */
+  look(id: string): Promise<"held" | "free" | "gone"> {
+    return inStateDirectory(async () => {
+      const hold = await attachmentStore.hold(id);
+      hold?.release();
+      if (await isThere(fileOf(id))) return hold === undefined ? "held" : "free";
+      // This look may have made it again; no attachment gets an id that another has had.
+      await rm(lockOf(id), { force: true });
+      return "gone";
+    });
   },
 
   /**
@@ -39,24 +59,77 @@ export const attachmentStore = {
    * @throws BlockhaulError ERR_IO for a file that is no record: what it stood for is not known, so
    *   nothing may be taken for free
    */
-  async list(): Promise<AttachmentRecord[]> {
-    const names = await listFolder(folder());
-    const records: AttachmentRecord[] = [];
-    for (const name of names) {
-      if (!RECORD_NAME.test(name)) continue;
-      const file = path.join(folder(), name);
-      const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return undefined; // undone in the meantime
-        throw error;
-      });
-      if (text === undefined) continue;
-      const record = parseRecord(text);
-      if (record === undefined) throw unreadable(file);
-      records.push(record);
-    }
-    return records.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+  list(): Promise<AttachmentRecord[]> {
+    return inStateDirectory(async () => {
+      const records: AttachmentRecord[] = [];
+      for (const name of await namesIn(folder())) {
+        const id = RECORD_NAME.exec(name)?.[1];
+        const record = id === undefined ? undefined : await read(id);
+        if (record !== undefined) records.push(record);
+      }
+      return records.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+    });
+  },
+
+  /** Removes what killed processes left beside the records. */
+  sweep(): Promise<void> {
+    return inStateDirectory(async () => {
+      const names = await namesIn(folder());
+      for (const name of names) {
+        const id = LOCK_NAME.exec(name)?.[1];
+        const isOrphan = id !== undefined && !names.includes(`${id}.json`);
+        const isDraft = RECORD_NAME.test(fileOfDraft(name) ?? "");
+        if (isOrphan || isDraft) await rm(path.join(folder(), name), { force: true });
+      }
+    });
   },
 };
+
+/** A record; undefined where it was undone in the meantime. */
+async function read(id: string): Promise<AttachmentRecord | undefined> {
+  const file = fileOf(id);
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  const record = parseRecord(text);
+  // A copy under another name would be undone twice, and never go.
+  if (record?.id === id) return record;
+  throw new BlockhaulError("ERR_IO", {
+    message: `${file} is no record of an attachment`,
+    hint: "look at it, undo by hand what it stands for, then remove it",
+  });
+}
+
+/** What a folder holds; nothing where it is not there. One that cannot be read is not an empty one. */
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return false;
+      throw error;
+    },
+  );
+}
+
+/** Does something in the state directory; what that meets comes with what to do about it. */
+export async function inStateDirectory<Result>(action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action();
+  } catch (error) {
+    throw toBlockhaulError(error).withContext({
+      hint: `attachments are recorded in ${stateDirectory()}; BLOCKHAUL_STATE_DIR names another place`,
+    });
+  }
+}
 
 function folder(): string {
   return path.join(stateDirectory(), "attachments");
@@ -68,11 +141,4 @@ function fileOf(id: string): string {
 
 function lockOf(id: string): string {
   return path.join(folder(), `${id}.lock`);
-}
-
-function unreadable(file: string): BlockhaulError {
-  return new BlockhaulError("ERR_IO", {
-    message: `${file} is no record of an attachment`,
-    hint: "look at it, undo by hand what it stands for, then remove it",
-  });
 }

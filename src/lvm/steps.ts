@@ -15,6 +15,7 @@ export type ActivationData = {
 
 export const lvmActivationStep: StepKind<ActivationData> = {
   name: "lvm-activation",
+  untilReboot: true,
   key: ({ uuid }) => uuid,
   describe: ({ vg, lv }) => `activation of the logical volume ${vg}/${lv}`,
   async undo({ vg, lv, uuid }) {

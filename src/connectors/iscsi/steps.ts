@@ -77,6 +77,7 @@ export const discoveryStep: StepKind<DiscoveryData> = {
 
 export const sessionStep: StepKind<SessionData> = {
   name: "iscsi-session",
+  untilReboot: true,
   key: nodeText,
   describe: (data) => `session with ${nodeText(data)}`,
   undo: async (data) => {
@@ -100,6 +101,7 @@ export const sessionStep: StepKind<SessionData> = {
 
 export const lunStep: StepKind<LunData> = {
   name: "iscsi-lun",
+  untilReboot: true,
   key: (data) => `${data.lun} of ${nodeText(data)}`,
   describe: (data) => `LUN ${data.lun} of ${nodeText(data)}`,
   undo: async (data) => {
@@ -116,6 +118,7 @@ export const lunStep: StepKind<LunData> = {
 
 export const mapStep: StepKind<MapData> = {
   name: "multipath-map",
+  untilReboot: true,
   key: ({ uuid }) => uuid,
   describe: ({ uuid }) => `multipath map ${uuid}`,
   undo: async ({ uuid }) => {
