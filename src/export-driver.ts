@@ -95,6 +95,8 @@ export abstract class ExportDriver<Location = unknown>
     try {
       await withHostLock(() => attachment.undo());
     } catch (error) {
+      // Where others kept the lock for too long, `cleanup` takes it up.
+      attachment.release();
       throw failure === undefined ? error : withUndoFailure(failure.error, error);
     }
     if (failure !== undefined) throw failure.error;
@@ -104,10 +106,8 @@ export abstract class ExportDriver<Location = unknown>
     const { id, ref } = attachment;
     const request = { location, ref, id };
     const data = { driver: this.name, ref, id };
-    if (this.createExport !== undefined) {
-      await attachment.record(exportStep, data);
-      await this.createExport(request);
-    }
+    if (this.removeExport !== undefined) await attachment.record(exportStep, data);
+    await this.createExport?.(request);
     if (this.terminateConnection !== undefined) await attachment.record(connectionStep, data);
     const connection = await this.initializeConnection(request);
     return attachIscsi(connection, attachment, signal);

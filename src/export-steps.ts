@@ -1,7 +1,7 @@
 /** What an export driver's backend was asked for, and how it is taken back: by the driver itself. */
 import type { StepKind } from "./attachments/step.js";
 import { BlockhaulError } from "./errors.js";
-import type { ExportDriver, ExportRequest } from "./export-driver.js";
+import type { ExportDriver } from "./export-driver.js";
 import { findDriver } from "./registry.js";
 
 type ExportData = {
@@ -15,33 +15,28 @@ export const exportStep: StepKind<ExportData> = {
   name: "export",
   key: ({ driver, id }) => `${driver} ${id}`,
   describe: ({ ref }) => `export of ${ref}`,
-  undo: async (data) => {
-    const { driver, request } = await requestOf(data);
-    await driver.removeExport?.(request);
-  },
+  undo: (data) => undoBy(data, "removeExport"),
 };
 
 export const connectionStep: StepKind<ExportData> = {
   name: "connection",
   key: ({ driver, id }) => `${driver} ${id}`,
   describe: ({ ref }) => `this host's access to ${ref}`,
-  undo: async (data) => {
-    const { driver, request } = await requestOf(data);
-    await driver.terminateConnection?.(request);
-  },
+  undo: (data) => undoBy(data, "terminateConnection"),
 };
 
-async function requestOf({
-  driver: name,
-  ref,
-  id,
-}: ExportData): Promise<{ driver: ExportDriver; request: ExportRequest<unknown> }> {
-  const driver = await findDriver(name);
-  if (driver === undefined) {
+async function undoBy(
+  { driver: name, ref, id }: ExportData,
+  method: "removeExport" | "terminateConnection",
+): Promise<void> {
+  const driver = (await findDriver(name)) as Partial<ExportDriver> | undefined;
+  const undo = driver?.[method];
+  // Only a driver that has the method records the step: one without is another of the same name.
+  if (driver?.parseRef === undefined || undo === undefined) {
     throw new BlockhaulError("ERR_DRIVER_UNAVAILABLE", {
       message: `the driver ${name}, which made it, is not known to this process`,
       hint: "run the clean-up where that driver is registered: cleanUpAttachments()",
     });
   }
-  return { driver: driver as ExportDriver, request: { location: driver.parseRef(ref), ref, id } };
+  await undo.call(driver, { location: driver.parseRef(ref), ref, id });
 }
