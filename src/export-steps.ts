@@ -21,7 +21,7 @@ export const exportStep: StepKind<ExportData> = {
 export const connectionStep: StepKind<ExportData> = {
   name: "connection",
   key: ({ driver, id }) => `${driver} ${id}`,
-  describe: ({ ref }) => `this host's access to ${ref}`,
+  describe: ({ ref }) => `access of this host to ${ref}`,
   undo: (data) => undoBy(data, "terminateConnection"),
 };
 
@@ -35,7 +35,7 @@ async function undoBy(
   if (driver?.parseRef === undefined || undo === undefined) {
     throw new BlockhaulError("ERR_DRIVER_UNAVAILABLE", {
       message: `the driver ${name}, which made it, is not known to this process`,
-      hint: "run the clean-up where that driver is registered: cleanUpAttachments()",
+      hint: "clean up where that driver is registered, with cleanUpAttachments()",
     });
   }
   await undo.call(driver, { location: driver.parseRef(ref), ref, id });

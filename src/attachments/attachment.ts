@@ -154,11 +154,18 @@ async function undoStep(kind: StepKind, data: StepData): Promise<void> {
     const cause = toBlockhaulError(error);
     throw new BlockhaulError(cause.code, {
       message: `could not undo the ${kind.describe(data)}: ${cause.message}`,
-      hint: "`blockhaul cleanup` tries again what is left, once the cause is gone",
+      hint: whatToDo(cause),
       errno: cause.errno,
       cause,
     });
   }
+}
+
+function whatToDo({ code, hint }: BlockhaulError): string | undefined {
+  // What is missing is named by the hint; `blockhaul cleanup` alone would not bring it.
+  if (code === "ERR_DRIVER_UNAVAILABLE") return hint;
+  const then = "`blockhaul cleanup` undoes what is left, once the cause is gone";
+  return hint === undefined ? then : `${hint}; ${then}`;
 }
 
 /** Whether one of these attachments lists a step too. */

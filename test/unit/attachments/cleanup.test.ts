@@ -72,7 +72,7 @@ describe("the list of attachments", () => {
         id: first,
         ref: "array:a",
         createdAt: "2026-01-01T00:00:00.000Z",
-        steps: ["export of array:a", "this host's access to array:a"],
+        steps: ["export of array:a", "access of this host to array:a"],
         failure: undefined,
       },
       {
@@ -131,7 +131,7 @@ describe("an attachment of another process", () => {
 
     await other.kill();
     expect(await statesById()).toEqual({ [id]: "abandoned" });
-    const expected = ["this host's access to array:a", "export of array:a"];
+    const expected = ["access of this host to array:a", "export of array:a"];
     await expect(cleanUpAttachments()).resolves.toEqual([{ id, ref: "array:a", undone: expected }]);
     expect(undone).toEqual([`connection ${id}`, `export ${id}`]);
     await expect(cleanUpAttachments()).resolves.toEqual([]);
@@ -208,7 +208,7 @@ describe("the clean-up", () => {
     state.put({ id: first, steps: [exportOf(first), { ...exportOf(first), kind: "connection" }] });
     vi.mocked(driver.removeExport).mockRejectedValue(new Error("no"));
     await expect(cleanUpAttachments()).resolves.toMatchObject([
-      { undone: ["this host's access to array:a"], error: { code: "ERR_INTERNAL" } },
+      { undone: ["access of this host to array:a"], error: { code: "ERR_INTERNAL" } },
     ]);
   });
 
