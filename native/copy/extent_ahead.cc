@@ -5,7 +5,8 @@
 namespace blockhaul {
 namespace {
 
-/// Extents that may wait: enough for the copy never to wait for the map, 192 KiB of memory.
+/// Extents that wait while nothing more is asked for: enough for the copy never to wait for the
+/// map.
 constexpr std::size_t kReadyLimit = 8192;
 constexpr std::chrono::milliseconds kInterruptEvery{10};
 
