@@ -79,7 +79,7 @@ async function openExisting(found: LogicalVolume, options: DriverOpenOptions): P
       message: `it holds other volumes and no data of its own: it is ${found.layout.join(", ")}`,
     });
   }
-  if (options.mode === "write" && !found.isWritable) {
+  if (options.mode === "write" && found.isReadOnly) {
     throw new BlockhaulError("ERR_READ_ONLY", {
       volume: options.ref,
       message: "the logical volume is marked read-only",

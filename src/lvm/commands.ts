@@ -63,12 +63,15 @@ export function removeArgs({ vg, name, uuid }: LogicalVolume): string[] {
   return ["lvremove", "--yes", "-S", selection, `${vg}/${name}`];
 }
 
-/** Also one that is marked to be skipped, as thin snapshots are: it was named. */
+/**
+ * Also one that is marked to be skipped, as thin snapshots are: it was named. With a thick snapshot LVM activates its
+ * origin and what other snapshots that has; --yes says that this is understood.
+ */
 export function activateArgs({ vg, name, uuid }: LogicalVolume): string[] {
-  return ["lvchange", "-ay", "-K", "-S", byUuid(uuid), `${vg}/${name}`];
+  return ["lvchange", "--yes", "-ay", "-K", "-S", byUuid(uuid), `${vg}/${name}`];
 }
 
-/** LVM refuses where the volume is open. */
+/** LVM refuses where the volume is open, or another that it would deactivate with it. */
 export function deactivateArgs({ vg, name }: { vg: string; name: string }, uuid: string): string[] {
-  return ["lvchange", "-an", "-S", byUuid(uuid), `${vg}/${name}`];
+  return ["lvchange", "--yes", "-an", "-S", byUuid(uuid), `${vg}/${name}`];
 }

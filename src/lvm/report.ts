@@ -18,7 +18,8 @@ export interface LogicalVolume {
   readonly isActive: boolean;
   /** Its device is held open, by a mount or a program. */
   readonly isOpen: boolean;
-  readonly isWritable: boolean;
+  /** Marked so, or activated so; of one that is inactive only the mark is known. */
+  readonly isReadOnly: boolean;
   /** Of a thin volume. */
   readonly pool: string | undefined;
   /** Of a snapshot. */
@@ -55,7 +56,7 @@ const VOLUME_FIELDS = [
   "lv_role",
   "lv_active_locally",
   "lv_device_open",
-  "lv_permissions",
+  "lv_attr",
   "pool_lv",
   "origin",
   "data_percent",
@@ -129,7 +130,7 @@ function parseVolume(row: Row): LogicalVolume {
     roles,
     isActive: row.flag("lv_active_locally"),
     isOpen: row.flag("lv_device_open"),
-    isWritable: row.text("lv_permissions") === "writeable",
+    isReadOnly: row.text("lv_attr").charAt(1).toLowerCase() === "r",
     pool: row.optional("pool_lv"),
     origin: row.optional("origin"),
     dataPercent: row.percent("data_percent"),

@@ -7,6 +7,7 @@ import {
   thickSnapshotArgs,
   thinSnapshotArgs,
 } from "./commands.js";
+import { SNAPSHOT_PREFIX } from "./names.js";
 import type { LogicalVolume } from "./report.js";
 import { failure, findVolume, runLvm } from "./run.js";
 import {
@@ -30,8 +31,8 @@ export interface NewSnapshot extends NamedVolume {
 }
 
 /**
- * Takes a snapshot, activated. LVM freezes a file system that is mounted from the volume for that
- * moment.
+ * Takes a snapshot, which is active where its origin is. LVM freezes a file system that is mounted
+ * from the volume for that moment.
  *
  * @throws BlockhaulError ERR_NOT_FOUND, ERR_EXISTS, ERR_NO_SPACE, ERR_UNSUPPORTED of a thick
  *   snapshot, ERR_IO
@@ -67,6 +68,8 @@ export async function removeSnapshot({ vg, lv }: NamedVolume): Promise<void> {
   await removeVolume(volume);
 }
 
-export function isSnapshot({ roles }: LogicalVolume): boolean {
-  return roles.includes("snapshot");
+/** LVM takes a thin snapshot for an ordinary volume once its origin is gone; by its name it is still ours. */
+export function isSnapshot(volume: LogicalVolume): boolean {
+  const isOrphan = isThin(volume) && volume.name.startsWith(SNAPSHOT_PREFIX);
+  return volume.roles.includes("snapshot") || isOrphan;
 }

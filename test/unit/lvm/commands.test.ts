@@ -27,7 +27,7 @@ const volume: LogicalVolume = {
   roles: ["public"],
   isActive: true,
   isOpen: false,
-  isWritable: true,
+  isReadOnly: false,
   pool: undefined,
   origin: undefined,
   dataPercent: undefined,
