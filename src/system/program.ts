@@ -51,23 +51,32 @@ export function findProgram(name: string): string | undefined {
 }
 
 /**
+ * The absolute path of a program.
+ *
+ * @throws BlockhaulError ERR_DRIVER_UNAVAILABLE where this host does not have it
+ */
+export function requireProgram({ name, package: bringsIt }: Program): string {
+  const file = findProgram(name);
+  if (file !== undefined) return file;
+  throw new BlockhaulError("ERR_DRIVER_UNAVAILABLE", {
+    message: `the program ${name} is missing`,
+    hint: `install it: apt-get install ${bringsIt}`,
+  });
+}
+
+/**
  * Runs a program to its end: by its absolute path, with an argument array, without a shell, and with
  * an environment of its own. An exit status is an answer, not an error.
  *
  * @throws BlockhaulError ERR_DRIVER_UNAVAILABLE where the program is missing, ERR_TIMEOUT
  */
 export async function runProgram(
-  { name, package: bringsIt }: Program,
+  program: Program,
   args: readonly string[],
   { deadlineMs, graceMs = GRACE_MS }: RunOptions,
 ): Promise<Ended> {
-  const file = findProgram(name);
-  if (file === undefined) {
-    throw new BlockhaulError("ERR_DRIVER_UNAVAILABLE", {
-      message: `the program ${name} is missing`,
-      hint: `install it: apt-get install ${bringsIt}`,
-    });
-  }
+  const { name } = program;
+  const file = requireProgram(program);
   const ended = new Promise<Ended>((resolve, reject) => {
     const timers: NodeJS.Timeout[] = [];
     let isLate = false;
