@@ -15,7 +15,7 @@ export interface ErrorDetails {
   readonly side?: Side | undefined;
   /** The volume's name, usually its ref. */
   readonly volume?: string | undefined;
-  /** "open", "read", "write", "zero", "flush", "map", "copy", "snapshot", "delete" or "close" */
+  /** "open", "read", "write", "zero", "flush", "map", "copy", "snapshot", "delete", "attach", "detach" or "close" */
   readonly operation?: string | undefined;
   /** Bytes from the volume's start. */
   readonly offset?: number | undefined;

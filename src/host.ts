@@ -1,4 +1,5 @@
 import { type IoStatus, type LibrbdStatus, native } from "./native.js";
+import { findProgram, type Program } from "./system/program.js";
 
 /** What the engine finds on this host. */
 export interface EngineStatus {
@@ -21,4 +22,31 @@ export function engineStatus(): EngineStatus {
     io: binding.ioStatus(),
     librbd: binding.librbdStatus(),
   };
+}
+
+/** A program that drivers run, and whether this host has it. */
+export interface ToolStatus {
+  readonly name: string;
+  /** Of Debian; others call it much the same. */
+  readonly package: string;
+  /** Absolute; undefined where it is missing. */
+  readonly path: string | undefined;
+  /** What cannot be done without it. */
+  readonly without: string;
+}
+
+const TOOLS: readonly (Program & Pick<ToolStatus, "without">)[] = [
+  { name: "lvm", package: "lvm2", without: "lvm: cannot be used" },
+  { name: "iscsiadm", package: "open-iscsi", without: "nothing can be attached over iSCSI" },
+  { name: "iscsid", package: "open-iscsi", without: "nothing can be attached over iSCSI" },
+  {
+    name: "multipathd",
+    package: "multipath-tools",
+    without: "of several portals to a LUN one is used",
+  },
+];
+
+/** The programs that drivers run, as they are found here. None is run for it. */
+export function toolStatus(): ToolStatus[] {
+  return TOOLS.map((tool) => ({ ...tool, path: findProgram(tool.name) }));
 }

@@ -57,7 +57,7 @@ export {
   type Side,
 } from "./errors.js";
 export { ExportDriver, type ExportedVolume, type ExportRequest } from "./export-driver.js";
-export { type EngineStatus, engineStatus } from "./host.js";
+export { type EngineStatus, engineStatus, type ToolStatus, toolStatus } from "./host.js";
 export type { IoStatus, LibrbdStatus, NativeVolume, NativeVolumeInfo } from "./native.js";
 export { listDrivers, type ResolvedRef, registerDriver, resolveRef } from "./registry.js";
 export { createSnapshot, deleteSnapshot, deleteVolume } from "./snapshot.js";

@@ -1,7 +1,14 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
 
-import { BlockhaulError, type EngineStatus, engineStatus, formatSize } from "../index.js";
+import {
+  BlockhaulError,
+  type EngineStatus,
+  engineStatus,
+  formatSize,
+  type ToolStatus,
+  toolStatus,
+} from "../index.js";
 import type { CommandRun } from "./command.js";
 import type { listingOptions } from "./commands.js";
 import { packageVersion } from "./version.js";
@@ -27,6 +34,7 @@ export const runDoctor: CommandRun<typeof listingOptions> = async (_args, option
     checkNode(process.versions.node),
     check("kernel", "ok", `${release()} on ${process.arch}`),
     ...checkEngine(),
+    ...toolStatus().map(checkTool),
     ...checkLimits(readLimits(), process.getuid?.() === 0),
   ];
   for (const { name, state, detail } of checks) {
@@ -74,6 +82,11 @@ export function describeEngine({ io, zeroDetection, librbd }: EngineStatus): Che
       ? check("librbd", "ok", librbd.version ?? "loaded")
       : check("librbd", "warn", `rbd: cannot be used: ${librbd.reason ?? "no reason given"}`),
   ];
+}
+
+export function checkTool({ name, package: bringsIt, path, without }: ToolStatus): Check {
+  if (path !== undefined) return check(name, "ok", path);
+  return check(name, "warn", `missing, so ${without}: apt-get install ${bringsIt}`);
 }
 
 /** The two limits that matter here; Infinity where there is none. */

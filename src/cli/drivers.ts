@@ -11,14 +11,15 @@ export const runDrivers: CommandRun<typeof listingOptions> = async (_args, optio
   if (options.json) {
     for (const { driver, status } of described) {
       const { name, schemes, summary, refForms, supports } = driver;
-      stdout.json({ type: "driver", name, schemes, summary, refForms, supports, ...status });
+      const described = { name, schemes, summary, refForms, supports, attach: attaches(driver) };
+      stdout.json({ type: "driver", ...described, ...status });
     }
     return 0;
   }
   stdout.write(
     alignTable(
-      ["driver", "write", "create", "extents", "zero", "snapshots", "delete", "here"],
-      described.map(({ driver: { name, supports }, status }) => [
+      ["driver", "write", "create", "extents", "zero", "snapshots", "delete", "attach", "here"],
+      described.map(({ driver, driver: { name, supports }, status }) => [
         name,
         yesOrNo(supports.write),
         { "when-missing": "yes", "when-asked": "--create", no: "-" }[supports.create || "no"],
@@ -26,6 +27,7 @@ export const runDrivers: CommandRun<typeof listingOptions> = async (_args, optio
         yesOrNo(supports.zero),
         yesOrNo(supports.snapshots),
         yesOrNo(supports.delete),
+        yesOrNo(attaches(driver)),
         status.available ? ["yes", status.version].filter(Boolean).join(", ") : "no",
       ]),
     ),
@@ -46,6 +48,11 @@ async function statusOf(driver: VolumeDriver): Promise<DriverStatus> {
   } catch (error) {
     return { available: false, reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Whether `blockhaul attach` makes a block device of its volumes. */
+function attaches({ attach }: VolumeDriver): boolean {
+  return attach !== undefined;
 }
 
 function yesOrNo(value: boolean): string {

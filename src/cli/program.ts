@@ -11,12 +11,15 @@ const AFTER_HELP = `
 Refs:
   disk.img, /dev/vg0/a              a path: an image file or a block device
   rbd:[pool/[namespace/]]image[@snapshot][:id=user][:conf=path]
+  lvm:vg/lv                         a logical volume of this host
+  iscsi://[user@]host[:port][,host2[:port]...]/iqn/lun[?secret-file=path]
   null:, zero:SIZE, pattern:SIZE:SEED
   \`blockhaul drivers\` shows them all.
 
 Exit codes:
   0 done · 1 failed · 2 usage · 3 not found · 4 refused, in use · 5 temporary, a retry may help
-  8 something is missing on this host · 130, 143 stopped by a signal`;
+  7 \`cleanup\` could not undo all of it · 8 something is missing on this host
+  130, 143 stopped by a signal`;
 
 /** Runs one command line and leaves its exit code with the process. */
 export async function runProgram(args: readonly string[]): Promise<void> {
@@ -55,7 +58,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
 async function parseAndRun(args: readonly string[], context: CommandContext): Promise<number> {
   let exitCode = 0;
   const program = new Command("blockhaul")
-    .description("Moves block volumes between files, block devices and Ceph RBD.")
+    .description("Moves block volumes between files, block devices, LVM, iSCSI and Ceph RBD.")
     .version(`blockhaul ${packageVersion()}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand(false)

@@ -65,6 +65,8 @@ describe("blockhaul --help", () => {
       "doctor",
       "completion",
       "rbd:",
+      "lvm:",
+      "iscsi://",
       "Exit codes",
     ]) {
       expect(stdout).toContain(word);
@@ -165,11 +167,20 @@ describe("blockhaul drivers", () => {
   it("shows what each can do, and the form of its refs", async () => {
     const { status, stdout } = await blockhaul(["drivers"]);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^rbd +yes +--create +yes +yes +yes/m);
+    expect(stdout).toMatch(/^rbd +yes +--create +yes +yes +- +- +- +yes/m);
     expect(stdout).toContain("rbd:[POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT]");
     const drivers = eventsOf((await blockhaul(["drivers", "--json"])).stdout);
-    expect(drivers.map(({ name }) => name)).toEqual(["file", "block", "rbd", "synthetic"]);
+    expect(drivers.map(({ name }) => name)).toEqual([
+      "file",
+      "block",
+      "rbd",
+      "lvm",
+      "iscsi",
+      "synthetic",
+    ]);
     expect(drivers.every(({ type, available }) => type === "driver" && available)).toBe(true);
+    expect(drivers.filter(({ attach }) => attach).map(({ name }) => name)).toEqual(["iscsi"]);
+    expect(stdout).toMatch(/^driver .* attach +here$/m);
   });
 
   it("says why one is not available", async () => {

@@ -5,6 +5,8 @@ export const REF_SCHEMES: readonly string[] = [
   "rbd:",
   "file:",
   "block:",
+  "lvm:",
+  "iscsi:",
   "null:",
   "zero:",
   "pattern:",

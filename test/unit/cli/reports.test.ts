@@ -3,7 +3,13 @@ import { describe, expect, it } from "vitest";
 
 import { planText, progressMode, summary } from "../../../src/cli/copy.js";
 import { createOptions } from "../../../src/cli/copy-ends.js";
-import { checkLimits, checkNode, describeEngine, parseLimits } from "../../../src/cli/doctor.js";
+import {
+  checkLimits,
+  checkNode,
+  checkTool,
+  describeEngine,
+  parseLimits,
+} from "../../../src/cli/doctor.js";
 import {
   describeError,
   exitCodeOf,
@@ -151,6 +157,20 @@ describe("the doctor", () => {
     ["18.20.0", "missing"],
   ])("finds Node %s %s", (version, state) => {
     expect(checkNode(version).state).toBe(state);
+  });
+
+  it("warns of a tool that is missing, and says what brings it", () => {
+    const tool = { name: "lvm", package: "lvm2", without: "lvm: cannot be used" };
+    expect(checkTool({ ...tool, path: "/usr/sbin/lvm" })).toEqual({
+      name: "lvm",
+      state: "ok",
+      detail: "/usr/sbin/lvm",
+    });
+    expect(checkTool({ ...tool, path: undefined })).toEqual({
+      name: "lvm",
+      state: "warn",
+      detail: "missing, so lvm: cannot be used: apt-get install lvm2",
+    });
   });
 
   it("says why it is slower, and what to install", () => {
