@@ -1,4 +1,4 @@
-import { attachVolume, formatSize, type KeptAttachment } from "../index.js";
+import { attachVolume, BlockhaulError, formatSize, type KeptAttachment } from "../index.js";
 import type { CommandRun } from "./command.js";
 import type { listingOptions } from "./commands.js";
 import { StoppedBySignal } from "./error-report.js";
@@ -24,12 +24,20 @@ export const runAttach: CommandRun<typeof listingOptions> = async (
       stderr.line(`warning: a path is missing: ${failure.message}`);
   } catch (error) {
     if (signals.received === undefined) throw error;
-    throw new StoppedBySignal(signals.received, "stopped; nothing stays attached");
+    throw stopped(signals.received, error);
   } finally {
     signals.release();
   }
   return 0;
 };
+
+/** Where it could not all be undone, that is what has to be said. */
+function stopped(signal: "SIGINT" | "SIGTERM", error: unknown): StoppedBySignal {
+  if (!(error instanceof BlockhaulError)) return new StoppedBySignal(signal, String(error));
+  const isClean = error.code === "ERR_CANCELLED" && !(error.cause instanceof AggregateError);
+  if (isClean) return new StoppedBySignal(signal, "stopped; nothing stays attached");
+  return new StoppedBySignal(signal, error.message, error.hint);
+}
 
 function attachedText(attached: KeptAttachment): string {
   const { wwid, serial, size } = attached.identity;
