@@ -28,13 +28,8 @@ export interface LogicalVolume {
   readonly dataPercent: number | undefined;
   /** Of a thin pool: a block is zeroed before a volume gets it. */
   readonly zeroesNewBlocks: boolean;
-  /** Of its device, where it is active. */
-  readonly deviceNumber: DeviceNumber | undefined;
-}
-
-export interface DeviceNumber {
-  readonly major: number;
-  readonly minor: number;
+  /** Of its device, where it is active: "254:0". */
+  readonly deviceNumber: string | undefined;
 }
 
 /** Sizes are bytes. */
@@ -135,7 +130,7 @@ function parseVolume(row: Row): LogicalVolume {
     origin: row.optional("origin"),
     dataPercent: row.percent("data_percent"),
     zeroesNewBlocks: row.flag("zero"),
-    deviceNumber: major === undefined || minor === undefined ? undefined : { major, minor },
+    deviceNumber: major === undefined || minor === undefined ? undefined : `${major}:${minor}`,
   };
 }
 

@@ -61,7 +61,8 @@ export async function identityOf({
     readAttribute(path.join(folder, "block", name, "size")),
   ]);
   if (sectors === undefined) return undefined;
-  const serial = page?.slice(4).trim();
+  // LIO ends it with a NUL, tgt fills it up with spaces.
+  const serial = page?.slice(4).replaceAll("\0", "").trim();
   return {
     ...(wwid ? { wwid: wwid.replace(/\s+/g, " ") } : {}),
     ...(serial ? { serial } : {}),

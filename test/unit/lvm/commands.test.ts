@@ -32,7 +32,7 @@ const volume: LogicalVolume = {
   origin: undefined,
   dataPercent: undefined,
   zeroesNewBlocks: false,
-  deviceNumber: { major: 254, minor: 0 },
+  deviceNumber: "254:0",
 };
 
 describe("the arguments of changes", () => {

@@ -68,7 +68,7 @@ describe("parseVolumeReport", () => {
       origin: undefined,
       dataPercent: undefined,
       zeroesNewBlocks: false,
-      deviceNumber: { major: 254, minor: 0 },
+      deviceNumber: "254:0",
     });
   });
 
