@@ -49,6 +49,11 @@ export interface DriverOpenOptions {
   readonly mode: "read" | "write";
   /** Only with mode "write". */
   readonly create?: CreateOptions | undefined;
+  /**
+   * Only with mode "read", and of drivers that take snapshots: one that is taken now is opened in the
+   * volume's place, and removed by the close.
+   */
+  readonly snapshot?: boolean | undefined;
   /** The ref as the caller wrote it, for messages. */
   readonly ref: string;
   /** Aborted when nobody waits for the volume any more; a driver may ignore it. */

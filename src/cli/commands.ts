@@ -22,6 +22,11 @@ export const copyOptions = [
     help: "make the target, at the source's size; it must not exist yet",
   },
   {
+    name: "snapshot",
+    kind: "flag",
+    help: "read a snapshot of the source, which is taken now and removed afterwards",
+  },
+  {
     name: "requests",
     kind: "count",
     range: { least: 1, most: 4096 },

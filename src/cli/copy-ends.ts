@@ -31,8 +31,10 @@ const CREATION_FLAGS = [
   "thinPool",
 ] as const satisfies readonly (keyof Options)[];
 
-export function openSource(ref: string, signal: AbortSignal): Promise<Volume> {
-  return onSide("source", () => openVolume(ref, { signal }));
+/** Opens the source, or a snapshot of it; a dry run takes none. */
+export function openSource(ref: string, options: Options, signal: AbortSignal): Promise<Volume> {
+  const snapshot = options.snapshot && !options.dryRun;
+  return onSide("source", () => openVolume(ref, { signal, snapshot }));
 }
 
 /**

@@ -70,7 +70,7 @@ async function copyBetween(
   let target: CopyTarget | undefined;
   let report: CopyReport | undefined;
   try {
-    source = await openSource(sourceRef, signals.signal);
+    source = await openSource(sourceRef, options, signals.signal);
     target = await openTarget(targetRef, source.size, options, signals.signal);
     const plan = await planFor(source, target, targetRef, options);
     announce(plan, target, options, context);

@@ -1,5 +1,9 @@
+import { type Attachment, openAttachment } from "../attachments/attachment.js";
+import { withHostLock } from "../attachments/lock.js";
+import { undoing } from "../attachments/undoing.js";
 import type {
-  CreateOptions,
+  AttachedDevice,
+  AttachOptions,
   DriverOpenOptions,
   DriverStatus,
   OpenedVolume,
@@ -7,173 +11,122 @@ import type {
   VolumeDriver,
 } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
+import type { ExportRequest } from "../export-driver.js";
 import { devicePathOf } from "../lvm/device.js";
 import { faultOfVolumeName, newSnapshotName } from "../lvm/names.js";
 import type { LogicalVolume } from "../lvm/report.js";
-import { findVolume, isLvmInstalled, LVM } from "../lvm/run.js";
+import { isLvmInstalled, LVM } from "../lvm/run.js";
 import { removeSnapshot, createSnapshot as takeSnapshot } from "../lvm/snapshots.js";
-import {
-  activateVolume,
-  allocatedBytes,
-  type CreatedVolume,
-  createVolume,
-  deactivateVolume,
-  removeVolume,
-  requireVolume,
-} from "../lvm/volumes.js";
+import { allocatedBytes, removeVolume, requireVolume } from "../lvm/volumes.js";
 import { type NativeVolume, native } from "../native.js";
+import { createIfAsked, keepingIfDone } from "./lvm-create.js";
+import { type ExportedLocation, lvmExportDriver } from "./lvm-export.js";
 import { formatLvmRef, type LvmLocation, parseLvmRef } from "./lvm-ref.js";
+import { activateFor, checkOpenable, isActivatedByUs, snapshotFor } from "./lvm-steps.js";
 
-/** Options of a new volume, beyond its size. */
-export interface LvmCreateOptions {
-  /** A thin pool of the same group; without one the volume is thick. */
-  readonly thinPool?: string;
-}
+export type { LvmCreateOptions } from "./lvm-create.js";
 
 interface OpenedLvm extends OpenedVolume {
   readonly volume: NativeVolume;
-  /** What the open activated. */
-  readonly activated: LogicalVolume | undefined;
+  /** What was done for it; undefined where that was nothing. */
+  readonly attachment?: Attachment | undefined;
 }
 
+/** What a clean-up asks of the driver that exported something. */
+type ExportCalls = Pick<typeof lvmExportDriver, "terminateConnection" | "removeExport">;
+
 /** Logical volumes of this host, thick and thin, and their snapshots. */
-export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm> = {
-  name: "lvm",
-  schemes: ["lvm"],
-  summary: "LVM's logical volumes and their snapshots",
-  refForms: ["lvm:VG/LV"],
-  supports: {
-    write: true,
-    create: "when-asked",
-    createOptions: ["thinPool"],
-    extents: false,
-    zero: true,
-    snapshots: true,
-    delete: true,
-  },
+export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm> & ExportCalls = {
+  name: lvmExportDriver.name,
+  schemes: lvmExportDriver.schemes,
+  summary: "LVM's logical volumes and their snapshots, opened directly or over iSCSI",
+  refForms: ["lvm:VG/LV[?export=iscsi[&target=lio|tgt][&portal=ADDRESS[:PORT]]]"],
+  supports: lvmExportDriver.supports,
   parseRef: parseLvmRef,
   formatRef: formatLvmRef,
-  openVolume,
+  openVolume: (location, options) =>
+    location.export === undefined ? openLocal(location, options) : openExported(location, options),
   closeVolume,
   deleteVolume,
   createSnapshot,
-  deleteSnapshot,
+  deleteSnapshot: (location) => removeSnapshot(location),
+  attach: (location, options) =>
+    location.export === undefined
+      ? attachLocal(location, options)
+      : lvmExportDriver.attach(location, options),
+  terminateConnection: (request: ExportRequest<ExportedLocation>) =>
+    lvmExportDriver.terminateConnection(request),
+  removeExport: (request: ExportRequest<ExportedLocation>) => lvmExportDriver.removeExport(request),
   status,
 };
 
-async function openVolume(location: LvmLocation, options: DriverOpenOptions): Promise<OpenedLvm> {
-  const { create, ref } = options;
-  const existing = await findVolume(location.vg, location.lv);
-  if (existing !== undefined && create?.exclusive) throw existsAlready(ref);
-  if (existing === undefined && create !== undefined) {
-    const opened = await createAndOpen(location, create, options);
-    if (opened !== undefined) return opened;
+async function openLocal(location: LvmLocation, options: DriverOpenOptions): Promise<OpenedLvm> {
+  const { mode, create, snapshot, signal } = options;
+  const { created, existing } = await createIfAsked(location, create);
+  if (created !== undefined) {
+    const { volume, readsAsZero } = created;
+    return keepingIfDone(created, () => openDevice(volume, mode, readsAsZero));
   }
-  return openExisting(existing ?? (await requireVolume(location)), options);
-}
-
-async function openExisting(found: LogicalVolume, options: DriverOpenOptions): Promise<OpenedLvm> {
-  if (!found.roles.includes("public")) {
-    throw new BlockhaulError("ERR_NOT_A_VOLUME", {
-      volume: options.ref,
-      message: `it holds other volumes and no data of its own: it is ${found.layout.join(", ")}`,
+  const found = existing ?? (await requireVolume(location));
+  checkOpenable(found, mode);
+  if (!snapshot && found.isActive && !(await isActivatedByUs(found))) {
+    return openDevice(found, mode);
+  }
+  return withHostLock(async () => {
+    const attachment = await openAttachment(formatLvmRef(location));
+    return undoing(attachment, async () => {
+      const shown = snapshot ? await snapshotFor(location, attachment) : location;
+      return { ...(await openDevice(await activateFor(shown, attachment), mode)), attachment };
     });
-  }
-  if (options.mode === "write" && found.isReadOnly) {
-    throw new BlockhaulError("ERR_READ_ONLY", {
-      volume: options.ref,
-      message: "the logical volume is marked read-only",
-      hint: "`lvchange -prw` makes it writable",
-    });
-  }
-  const active = found.isActive ? found : await activateVolume(found);
-  const activated = found.isActive ? undefined : active;
-  try {
-    return { ...(await openDevice(active, options.mode)), activated };
-  } catch (error) {
-    if (activated !== undefined) await undoActivation(activated).catch(() => {});
-    throw error;
-  }
+  }, signal);
 }
 
-/** @returns undefined where somebody else made it in the meantime, and that is fine */
-async function createAndOpen(
-  { vg, lv }: LvmLocation,
-  create: CreateOptions,
-  { ref }: DriverOpenOptions,
-): Promise<OpenedLvm | undefined> {
-  const { thinPool } = create as LvmCreateOptions;
-  checkPoolName(vg, thinPool, ref);
-  let created: CreatedVolume;
-  try {
-    created = await createVolume({ vg, lv, size: create.size, thinPool });
-  } catch (error) {
-    const isThere = error instanceof BlockhaulError && error.code === "ERR_EXISTS";
-    if (isThere && !create.exclusive) return undefined;
-    throw error;
-  }
-  try {
-    const opened = await openDevice(created.volume, "write", created.readsAsZero);
-    await clearRest(opened.volume, create.size, created);
-    return { ...opened, activated: undefined };
-  } catch (error) {
-    await removeVolume(created.volume).catch(() => {});
-    throw error;
-  }
-}
-
-/** What rounding up to whole extents added: nobody will write there, and old data must not stay. */
-async function clearRest(
-  volume: NativeVolume,
-  wanted: number,
-  { readsAsZero }: CreatedVolume,
-): Promise<void> {
-  const rest = volume.info.size - wanted;
-  if (rest === 0 || readsAsZero) return;
-  try {
-    await volume.zero(wanted, rest);
-    await volume.flush();
-  } catch (error) {
-    await volume.close().catch(() => {});
-    throw error;
-  }
+async function openExported(location: LvmLocation, options: DriverOpenOptions): Promise<OpenedLvm> {
+  const { created, existing } = await createIfAsked(location, options.create);
+  const found = created?.volume ?? existing ?? (await requireVolume(location));
+  checkOpenable(found, options.mode);
+  const readsAsZero = created?.readsAsZero ?? false;
+  const ofSnapshot = options.snapshot ?? false;
+  const opened = await keepingIfDone(created, () =>
+    lvmExportDriver.openVolume({ ...location, readsAsZero, ofSnapshot }, options),
+  );
+  return { ...opened, ...usageOf(found) };
 }
 
 async function openDevice(
   volume: LogicalVolume,
   mode: "read" | "write",
   provenZero = false,
-): Promise<Pick<OpenedLvm, "volume" | "usage">> {
+): Promise<OpenedLvm> {
   const path = await devicePathOf(volume);
-  const opened = await native().openPosix({
-    path,
-    mode,
-    kind: "block",
-    ...(provenZero ? { provenZero } : {}),
-  });
+  const zero = provenZero ? { provenZero } : {};
+  const opened = await native().openPosix({ path, mode, kind: "block", ...zero });
+  return { volume: opened, ...usageOf(volume) };
+}
+
+function usageOf(volume: LogicalVolume): Pick<OpenedLvm, "usage"> {
   const allocated = allocatedBytes(volume);
-  return { volume: opened, ...(allocated === undefined ? {} : { usage: { allocated } }) };
+  return allocated === undefined ? {} : { usage: { allocated } };
 }
 
-async function closeVolume({ volume, activated }: OpenedLvm): Promise<void> {
-  try {
-    await volume.close();
-  } finally {
-    if (activated !== undefined) await undoActivation(activated);
-  }
+async function closeVolume({ volume, attachment }: OpenedLvm): Promise<void> {
+  if (attachment === undefined) return volume.close();
+  return lvmExportDriver.closeVolume({ volume, attachment });
 }
 
-async function undoActivation({ vg, name, uuid }: LogicalVolume): Promise<void> {
-  await deactivateVolume({ vg, lv: name }, uuid);
+async function attachLocal(
+  location: LvmLocation,
+  { attachment }: AttachOptions,
+): Promise<AttachedDevice> {
+  checkOpenable(await requireVolume(location), "read");
+  const volume = await activateFor(location, attachment);
+  const path = await devicePathOf(volume);
+  return { path, identity: { size: volume.size }, paths: 1, failures: [] };
 }
 
 async function deleteVolume(location: LvmLocation): Promise<void> {
   const volume = await requireVolume(location);
-  if (!volume.roles.includes("public")) {
-    throw new BlockhaulError("ERR_NOT_A_VOLUME", {
-      message: `it holds other volumes: it is ${volume.layout.join(", ")}`,
-    });
-  }
+  checkOpenable(volume, "read");
   await removeVolume(volume);
 }
 
@@ -184,25 +137,10 @@ async function createSnapshot(
   const fault = faultOfVolumeName(location.vg, name);
   if (fault !== undefined) throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: fault });
   await takeSnapshot({ ...location, snapshot: name });
-  return { vg: location.vg, lv: name };
-}
-
-function deleteSnapshot(location: LvmLocation): Promise<void> {
-  return removeSnapshot(location);
+  return { ...location, lv: name };
 }
 
 function status(): DriverStatus {
   if (isLvmInstalled()) return { available: true };
   return { available: false, reason: `install it: apt-get install ${LVM.package}` };
-}
-
-function checkPoolName(vg: string, pool: unknown, ref: string): void {
-  if (pool === undefined) return;
-  const fault = typeof pool === "string" ? faultOfVolumeName(vg, pool) : "thinPool is no text";
-  if (fault === undefined) return;
-  throw new BlockhaulError("ERR_INVALID_ARGUMENT", { volume: ref, message: fault });
-}
-
-function existsAlready(ref: string): BlockhaulError {
-  return new BlockhaulError("ERR_EXISTS", { volume: ref, message: "it exists already" });
 }

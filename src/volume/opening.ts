@@ -8,6 +8,11 @@ export interface OpenOptions {
   readonly mode?: "read" | "write" | undefined;
   /** With mode "write": makes the volume where it is missing. */
   readonly create?: (Omit<CreateOptions, "size"> & { readonly size: number | bigint }) | undefined;
+  /**
+   * With mode "read": opens a snapshot of the volume, taken now and removed by the close, so that the
+   * volume itself may go on being used.
+   */
+  readonly snapshot?: boolean | undefined;
   /** Gives up waiting; a volume that opens all the same is closed again. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -18,7 +23,7 @@ export function checkOpenOptions(
   ref: string,
   options: OpenOptions,
 ): DriverOpenOptions {
-  const { mode = "read", create, signal } = options;
+  const { mode = "read", create, snapshot = false, signal } = options;
   if (mode !== "read" && mode !== "write") {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
       message: `mode must be "read" or "write", not ${describe(mode)}`,
@@ -30,12 +35,27 @@ export function checkOpenOptions(
       message: `the driver ${driver.name} only reads`,
     });
   }
+  if (snapshot) checkSnapshot(driver, ref, mode);
   return {
     mode,
     ref,
+    ...(snapshot ? { snapshot } : {}),
     ...(create === undefined ? {} : { create: checkCreateOptions(driver, ref, mode, create) }),
     ...(signal === undefined ? {} : { signal }),
   };
+}
+
+function checkSnapshot(driver: VolumeDriver, ref: string, mode: "read" | "write"): void {
+  if (mode !== "read") {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: 'a snapshot is opened with mode "read"',
+    });
+  }
+  if (driver.supports.snapshots) return;
+  throw new BlockhaulError("ERR_UNSUPPORTED", {
+    volume: ref,
+    message: `the driver ${driver.name} takes no snapshots`,
+  });
 }
 
 function checkCreateOptions(
