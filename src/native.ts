@@ -182,6 +182,11 @@ export interface NativeCopyJob {
  * that nothing refers to any more is collected, and the lock with it.
  */
 export interface NativeFileLock {
+  /**
+   * A program that has it too keeps the lock until it ends, should this process be killed before;
+   * `release()` frees the lock all the same. -1 once it is released.
+   */
+  readonly descriptor: number;
   /** Again: does nothing. */
   release(): void;
 }

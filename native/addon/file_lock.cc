@@ -11,6 +11,7 @@ void FileLockHandle::define(Napi::Env env) {
       Napi::Persistent(DefineClass(env, "NativeFileLock",
                                    {
                                        InstanceMethod<&FileLockHandle::release>("release"),
+                                       InstanceAccessor<&FileLockHandle::descriptor>("descriptor"),
                                    }));
 }
 
@@ -34,6 +35,10 @@ FileLockHandle::FileLockHandle(const Napi::CallbackInfo& call) : ObjectWrap(call
 Napi::Value FileLockHandle::release(const Napi::CallbackInfo& call) {
   lock_.reset();
   return call.Env().Undefined();
+}
+
+Napi::Value FileLockHandle::descriptor(const Napi::CallbackInfo& call) {
+  return Napi::Number::New(call.Env(), lock_ ? lock_->descriptor() : -1);
 }
 
 }  // namespace blockhaul

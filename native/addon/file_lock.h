@@ -19,6 +19,7 @@ class FileLockHandle final : public Napi::ObjectWrap<FileLockHandle> {
 
  private:
   Napi::Value release(const Napi::CallbackInfo& call);
+  Napi::Value descriptor(const Napi::CallbackInfo& call);
 
   std::unique_ptr<FileLock> lock_;  ///< null once released
 };

@@ -24,6 +24,11 @@ class FileLock {
   /// refuses a symbolic link, and a file that holds more than a lock does. Does not wait.
   static Result<std::unique_ptr<FileLock>> take(const std::string& path);
   ~FileLock();
+
+  /// Closed when a program is run, unless it is handed on: then the lock lasts, should this process
+  /// be killed, until that program has ended too. `~FileLock` frees it whoever else has it.
+  int descriptor() const { return descriptor_.get(); }
+
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
 

@@ -1,12 +1,16 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
+import type { NativeFileLock } from "../native.js";
 import { withFileLock } from "../system/file-lock.js";
 import { stateDirectory } from "../system/state-directory.js";
 import { inStateDirectory } from "./store.js";
 
 /** Logins may time out one after the other, and detached devices may take a while to go. */
 const DEADLINE_MS = 10 * 60 * 1000;
+
+/** This process's; there is only one on the host. */
+let held: NativeFileLock | undefined;
 
 /**
  * Runs what attaches or detaches, one at a time on this host, whichever process does it. Simultaneous
@@ -21,10 +25,27 @@ export async function withHostLock<Result>(
 ): Promise<Result> {
   const folder = lockFolder();
   await inStateDirectory(() => mkdir(folder, { recursive: true, mode: 0o700 }));
-  return withFileLock(path.join(folder, "attach.lock"), action, {
+  const file = path.join(folder, "attach.lock");
+  const holding = async (lock: NativeFileLock) => {
+    held = lock;
+    try {
+      return await action();
+    } finally {
+      held = undefined;
+    }
+  };
+  return withFileLock(file, holding, {
     deadlineMs: DEADLINE_MS,
     ...(signal === undefined ? {} : { signal }),
   });
+}
+
+/**
+ * The host's lock, for a program to be handed on: where this process is killed, what the program does
+ * then still goes on, and nobody may clean up behind it before it has ended.
+ */
+export function hostLockDescriptor(): number | undefined {
+  return held?.descriptor;
 }
 
 /** One place for all of root's processes, whatever state directory each was told to use. */

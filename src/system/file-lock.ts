@@ -22,7 +22,7 @@ export interface FileLockOptions {
  */
 export async function withFileLock<Answer>(
   path: string,
-  action: () => Promise<Answer>,
+  action: (lock: NativeFileLock) => Promise<Answer>,
   { deadlineMs, signal }: FileLockOptions,
 ): Promise<Answer> {
   const lock = await waitFor<NativeFileLock>(async () => native().lockFile(path) ?? undefined, {
@@ -31,7 +31,7 @@ export async function withFileLock<Answer>(
   });
   if (lock === undefined) throw await heldByOther(path, deadlineMs);
   try {
-    return await action();
+    return await action(lock);
   } finally {
     lock.release();
   }

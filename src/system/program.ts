@@ -1,7 +1,8 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { accessSync, constants as fileConstants } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
+import type { Readable } from "node:stream";
 
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 
@@ -18,6 +19,10 @@ export interface RunOptions {
   readonly deadlineMs: number;
   /** Milliseconds that it may take to end then, before it is killed; 3000 unless told. */
   readonly graceMs?: number;
+  /** Ends it, and the run fails with ERR_CANCELLED. */
+  readonly signal?: AbortSignal | undefined;
+  /** A descriptor that the program has too: a lock that it keeps, should this process be killed. */
+  readonly inherited?: number | undefined;
 }
 
 /** A program of this host, and what brings it. */
@@ -36,7 +41,8 @@ const ENVIRONMENT = { LC_ALL: "C", PATH: FOLDERS.join(":") } as const;
 const VERSION_DEADLINE_MS = 10_000;
 /** A killed iscsiadm leaves a lock behind; one that was asked to end does not. */
 const GRACE_MS = 3000;
-const OPTIONS = { env: ENVIRONMENT, maxBuffer: 16 * 1024 ** 2 } as const;
+/** Characters; programs that say more are none that are read here. */
+const MOST_OUTPUT = 16 * 1024 ** 2;
 
 /** The absolute path of a program; undefined where this host does not have it. */
 export function findProgram(name: string): string | undefined {
@@ -68,31 +74,31 @@ export function requireProgram({ name, package: bringsIt }: Program): string {
  * Runs a program to its end: by its absolute path, with an argument array, without a shell, and with
  * an environment of its own. An exit status is an answer, not an error.
  *
- * @throws BlockhaulError ERR_DRIVER_UNAVAILABLE where the program is missing, ERR_TIMEOUT
+ * @throws BlockhaulError ERR_DRIVER_UNAVAILABLE where the program is missing, ERR_TIMEOUT,
+ *   ERR_CANCELLED
  */
 export async function runProgram(
   program: Program,
   args: readonly string[],
-  { deadlineMs, graceMs = GRACE_MS }: RunOptions,
+  { deadlineMs, graceMs = GRACE_MS, signal, inherited }: RunOptions,
 ): Promise<Ended> {
   const { name } = program;
   const file = requireProgram(program);
+  if (signal?.aborted) throw cancelled(name, signal);
+  const child = spawn(file, args, {
+    env: ENVIRONMENT,
+    stdio: ["ignore", "pipe", "pipe", ...(inherited === undefined ? [] : [inherited])],
+  });
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  const timers: NodeJS.Timeout[] = [];
+  const stopListening = new AbortController();
   const ended = new Promise<Ended>((resolve, reject) => {
-    const timers: NodeJS.Timeout[] = [];
-    let isLate = false;
-    const child = execFile(file, args, OPTIONS, (error, stdout, stderr) => {
-      for (const timer of timers) clearTimeout(timer);
-      if (isLate) return reject(tooLate(name, deadlineMs));
-      // A word, not a status: it could not be started, or says more than can be kept.
-      if (typeof error?.code === "string") return reject(error);
-      const signal = child.signalCode === null ? undefined : constants.signals[child.signalCode];
-      const status = signal === undefined ? (child.exitCode ?? 0) : 128 + signal;
-      resolve({ status, stdout, stderr });
-    });
-    child.stdin?.end();
+    let reason: BlockhaulError | undefined;
     // What it does must have ended before others undo it, wherever that is possible.
-    const end = () => {
-      isLate = true;
+    const end = (why: BlockhaulError) => {
+      if (reason !== undefined) return;
+      reason = why;
       child.kill("SIGTERM");
       timers.push(setTimeout(giveUp, graceMs));
     };
@@ -101,14 +107,33 @@ export async function runProgram(
       // One that waits for a dead device cannot even be killed: it is not waited for.
       child.unref();
       for (const stream of [child.stdout, child.stderr]) stream?.destroy();
-      reject(tooLate(name, deadlineMs));
+      reject(reason);
     };
-    timers.push(setTimeout(end, deadlineMs));
+    timers.push(setTimeout(() => end(tooLate(name, deadlineMs)), deadlineMs));
+    const listening = { once: true, signal: stopListening.signal };
+    signal?.addEventListener("abort", () => end(cancelled(name, signal)), listening);
+    child.once("error", (error) => {
+      reject(toBlockhaulError(error, { message: `cannot run ${file}: ${error.message}` }));
+    });
+    child.once("close", (code, killedBy) => {
+      if (reason !== undefined) return reject(reason);
+      const status = code ?? 128 + (constants.signals[killedBy ?? "SIGKILL"] ?? 0);
+      resolve({ status, stdout: stdout(), stderr: stderr() });
+    });
   });
-  return ended.catch((error: unknown) => {
-    if (error instanceof BlockhaulError) throw error;
-    throw toBlockhaulError(error, { message: `cannot run ${file}: ${messageOf(error)}` });
+  return ended.finally(() => {
+    for (const timer of timers) clearTimeout(timer);
+    stopListening.abort();
   });
+}
+
+/** What a program says, as far as it is kept. */
+function collect(stream: Readable | null): () => string {
+  let text = "";
+  stream?.setEncoding("utf8").on("data", (part: string) => {
+    if (text.length < MOST_OUTPUT) text += part;
+  });
+  return () => text;
 }
 
 /** The version that a program says it is, "2.1.8"; undefined where it is missing. */
@@ -121,12 +146,15 @@ export async function programVersion(
   return /\d+(?:\.\d+)+/.exec(`${stdout}\n${stderr}`)?.[0] ?? "";
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 function tooLate(name: string, deadlineMs: number): BlockhaulError {
   return new BlockhaulError("ERR_TIMEOUT", {
     message: `${name} did not end within ${deadlineMs / 1000} seconds`,
+  });
+}
+
+function cancelled(name: string, signal: AbortSignal | undefined): BlockhaulError {
+  return new BlockhaulError("ERR_CANCELLED", {
+    message: `${name} was stopped on request`,
+    cause: signal?.reason,
   });
 }
