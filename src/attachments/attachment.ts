@@ -95,8 +95,16 @@ export class Attachment {
         await undoStep(kind, data);
         undone.push(kind.describe(data));
       }
-      await this.#save({ steps: this.#record.steps.slice(0, -1) });
+      await this.#forgetLastStep();
     }
+  }
+
+  /** Where that cannot be written, the step stays listed: undoing it again would do nothing. */
+  async #forgetLastStep(): Promise<void> {
+    const steps = this.#record.steps.slice(0, -1);
+    await this.#save({ steps }).catch(() => {
+      this.#record = { ...this.#record, steps };
+    });
   }
 
   /** Lets go of it without undoing it: it is kept until somebody says `detach`. */
