@@ -70,6 +70,7 @@ const CODES = {
     exitCode: 4,
     retryable: false,
     meaning: "the volume cannot be written to",
+    hint: "lift its write protection where it lives, or name another target",
   },
   ERR_TARGET_TOO_SMALL: {
     exitCode: 4,

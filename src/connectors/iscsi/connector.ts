@@ -9,6 +9,7 @@ import type {
   Portal,
 } from "../connection.js";
 import { checkConnection } from "./check-connection.js";
+import { throwIfStopped } from "./iscsiadm.js";
 import { ensureSession } from "./login.js";
 import { type AttachedPath, attachLun } from "./lun.js";
 import { claimedMap, isMultipathdRunning, type MultipathMap, pathsOf } from "./multipath.js";
@@ -39,7 +40,8 @@ export async function attachIscsi(
   for (const portal of portals) {
     throwIfStopped(signal);
     try {
-      const session = await ensureSession({ iqn, auth, timeouts }, portal, attachment);
+      const session = await ensureSession({ iqn, auth, timeouts, signal }, portal, attachment);
+      throwIfStopped(signal);
       paths.push(await attachLun(session, lun, attachment));
     } catch (error) {
       const failure = toBlockhaulError(error);
@@ -52,6 +54,7 @@ export async function attachIscsi(
   for (const path of paths) checkIdentity(path, first.identity, expected);
   throwIfStopped(signal);
   const map = await claim(paths, attachment);
+  throwIfStopped(signal);
   return {
     path: map === undefined ? first.node : `/dev/mapper/${map.name}`,
     identity: first.identity,
@@ -130,13 +133,4 @@ export function bareWwid(wwid: string | undefined): string | undefined {
   const text = wwid.trim().replace(/\s+/g, " ").toLowerCase();
   const naa = /^(?:naa\.|0x|3)?((?:[0-9a-f]{16}){1,2})$/.exec(text)?.[1];
   return naa ?? text;
-}
-
-function throwIfStopped(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  throw new BlockhaulError("ERR_CANCELLED", {
-    operation: "attach",
-    message: "stopped on request",
-    cause: signal.reason,
-  });
 }

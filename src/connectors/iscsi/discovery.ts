@@ -2,7 +2,8 @@
 import { type Attachment, openAttachment } from "../../attachments/attachment.js";
 import { withHostLock } from "../../attachments/lock.js";
 import { undoing } from "../../attachments/undoing.js";
-import { BlockhaulError } from "../../errors.js";
+import { BlockhaulError, toBlockhaulError } from "../../errors.js";
+import { listFolder } from "../../system/sysfs.js";
 import type { ChapAuth, Portal } from "../connection.js";
 import {
   discoverArguments,
@@ -18,8 +19,11 @@ import { type ListedNode, parseNodes, parseRecords } from "./output.js";
 import { probePortal, resolvePortal } from "./portal.js";
 import { discoveryStep } from "./steps.js";
 
-/** Beyond the half minute that a lock left behind in its database keeps iscsiadm. */
-const DEADLINE_MS = 45_000;
+const SECONDS = 20;
+/** A killed iscsiadm leaves its database's lock behind: the next one waits so long, then takes it. */
+const LOCKED_MS = 32_000;
+const LOCK_FOLDER = "/run/lock/iscsi";
+const LOCK_HELD = "lock.write";
 
 /** A target, and where it can be reached. */
 export interface DiscoveredTarget {
@@ -50,13 +54,42 @@ export async function discoverTargets(
   return [...targets].map(([iqn, portals]) => ({ iqn, portals }));
 }
 
-/** What a portal tells everybody. The caller has the host's lock. */
-export async function discover(portal: Portal): Promise<ListedNode[]> {
-  const { stdout } = await iscsiadm("discover", discoverArguments(portal), {
-    node: { portal },
-    deadlineMs: DEADLINE_MS,
-  });
-  return parseNodes(stdout);
+/** How long an answer is waited for. */
+export interface DiscoveryPatience {
+  readonly seconds?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What a portal tells everybody. The caller has the host's lock.
+ *
+ * @throws BlockhaulError ERR_TIMEOUT where it says nothing at all: nor would it to a login
+ */
+export async function discover(
+  portal: Portal,
+  patience: DiscoveryPatience = {},
+): Promise<ListedNode[]> {
+  return ask(portal, discoverArguments(portal), patience);
+}
+
+async function ask(
+  portal: Portal,
+  args: readonly string[],
+  { seconds = SECONDS, signal }: DiscoveryPatience = {},
+): Promise<ListedNode[]> {
+  const isLocked = (await listFolder(LOCK_FOLDER)).includes(LOCK_HELD);
+  const deadlineMs = seconds * 1000 + (isLocked ? LOCKED_MS : 0);
+  try {
+    // It tries a connection again and again by itself.
+    const options = { node: { portal }, deadlineMs, signal, mayBeEnded: true, tries: 1 };
+    return parseNodes((await iscsiadm("discover", args, options)).stdout);
+  } catch (error) {
+    if (toBlockhaulError(error).code !== "ERR_TIMEOUT") throw error;
+    throw new BlockhaulError("ERR_TIMEOUT", {
+      message: `the portal ${formatPortal(portal)} accepts connections, but does not answer`,
+      hint: "check that it is an iSCSI target's, and that the target does not hang",
+    });
+  }
 }
 
 /** Credentials are no arguments: they go into a record, which is there for as long as this takes. */
@@ -64,11 +97,7 @@ async function discoverAs(portal: Portal, auth: ChapAuth): Promise<ListedNode[]>
   const attachment = await openAttachment(`iscsi discovery at ${formatPortal(portal)}`);
   const listed = await undoing(attachment, async () => {
     await ensureDiscoveryRecord(portal, auth, attachment);
-    const { stdout } = await iscsiadm("discover", discoverByRecordArguments(portal), {
-      node: { portal },
-      deadlineMs: DEADLINE_MS,
-    });
-    return parseNodes(stdout);
+    return ask(portal, discoverByRecordArguments(portal));
   });
   await attachment.undo();
   return listed;

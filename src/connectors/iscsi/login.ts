@@ -1,9 +1,9 @@
 import type { Attachment } from "../../attachments/attachment.js";
-import { BlockhaulError } from "../../errors.js";
+import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { waitFor } from "../../system/wait.js";
 import type { IscsiConnection, Portal } from "../connection.js";
 import { loginArguments } from "./arguments.js";
-import { discover } from "./discovery.js";
+import { type DiscoveryPatience, discover } from "./discovery.js";
 import { ensureInitiator } from "./initiator.js";
 import { iscsiadm } from "./iscsiadm.js";
 import { formatPortal, portalKey } from "./names.js";
@@ -18,14 +18,16 @@ const READY_DEADLINE_MS = 10_000;
 const LOGIN_SECONDS = 10;
 
 /** What a session needs beyond its portal. */
-export type SessionWish = Pick<IscsiConnection, "iqn" | "auth" | "timeouts">;
+export type SessionWish = Pick<IscsiConnection, "iqn" | "auth" | "timeouts"> & {
+  readonly signal?: AbortSignal | undefined;
+};
 
 /**
  * The session with a target through one portal: one that is there already, whoever made it, or a new
  * one, which is then a step of the attachment. The caller has the host's lock.
  *
  * @throws BlockhaulError ERR_UNREACHABLE, ERR_AUTHENTICATION, ERR_NOT_FOUND, ERR_IN_USE, ERR_TIMEOUT,
- *   ERR_DRIVER_UNAVAILABLE
+ *   ERR_DRIVER_UNAVAILABLE, ERR_PERMISSION, ERR_CANCELLED
  */
 export async function ensureSession(
   wish: SessionWish,
@@ -50,21 +52,21 @@ async function useSession(session: Session, attachment: Attachment): Promise<Ses
 }
 
 async function logIn(wish: SessionWish, portal: Portal, attachment: Attachment): Promise<Session> {
-  const { iqn, auth, timeouts } = wish;
+  const { iqn, auth, timeouts, signal } = wish;
   const node = { iqn, portal };
-  const listed = await listTargets(portal);
+  const loginSeconds = timeouts?.loginSeconds ?? LOGIN_SECONDS;
+  const listed = await listTargets(portal, { seconds: 2 * loginSeconds, signal });
   const found = listed?.find(
     (target) => target.iqn === iqn && portalKey(target.portal) === portalKey(portal),
   );
-  const patient = { loginSeconds: LOGIN_SECONDS, ...timeouts };
   const { scansAll } = await ensureNodeRecord(
-    { ...node, groupTag: found?.groupTag, auth, timeouts: patient },
+    { ...node, groupTag: found?.groupTag, auth, timeouts: { ...timeouts, loginSeconds } },
     attachment,
   );
   const data = { iqn, host: portal.host, port: portal.port, scansAll };
   await attachment.record(sessionStep, data);
   try {
-    await iscsiadm("login", loginArguments(node), { node });
+    await iscsiadm("login", loginArguments(node), { node, signal });
   } catch (error) {
     throw listed !== undefined && found === undefined && isRefusal(error)
       ? notListed(iqn, portal, listed)
@@ -96,12 +98,18 @@ async function waitUntilReady({ iqn, portal }: Session): Promise<Session> {
 /**
  * The targets that a portal lists, and their portal groups; undefined where it does not tell everybody.
  * A record without the right group would take the place of everybody's records of that portal.
+ *
+ * @throws BlockhaulError ERR_TIMEOUT where it says nothing at all: nor would it to a login
  */
-async function listTargets(portal: Portal): Promise<ListedNode[] | undefined> {
+async function listTargets(
+  portal: Portal,
+  patience: DiscoveryPatience,
+): Promise<ListedNode[] | undefined> {
   try {
-    return await discover(portal);
+    return await discover(portal, patience);
   } catch (error) {
-    if (error instanceof BlockhaulError && error.code === "ERR_DRIVER_UNAVAILABLE") throw error;
+    const { code } = toBlockhaulError(error);
+    if (["ERR_TIMEOUT", "ERR_DRIVER_UNAVAILABLE", "ERR_CANCELLED"].includes(code)) throw error;
     return undefined;
   }
 }

@@ -121,11 +121,13 @@ async function openable(
   if (name === undefined || identity === undefined || node === undefined) {
     throw new BlockhaulError("ERR_DEVICE_GONE", {
       message: `the device of ${placeOf(session, lun)} vanished, or has no node in /dev`,
+      hint: "see whether udev runs and what its rules do with disks; the kernel's log (`dmesg`) has the device",
     });
   }
   if (identity.size === 0) {
     throw new BlockhaulError("ERR_IO", {
       message: `${placeOf(session, lun)} has no size: it is not ready`,
+      hint: "see whether the target has taken the volume offline",
     });
   }
   return { name, node, identity, session, isOurs };

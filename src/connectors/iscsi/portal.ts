@@ -15,6 +15,7 @@ export async function resolvePortal({ host, port }: Portal): Promise<Portal> {
   } catch (cause) {
     throw new BlockhaulError("ERR_UNREACHABLE", {
       message: `the host ${host} is not known`,
+      hint: "check its name, and this host's resolver",
       cause,
     });
   }
