@@ -9,6 +9,7 @@ namespace {
 /// map.
 constexpr std::size_t kReadyLimit = 8192;
 constexpr std::chrono::milliseconds kInterruptEvery{10};
+constexpr int kMostInterrupts = 100;
 
 ExtentKind without_zero(ExtentKind kind) {
   return kind == ExtentKind::data ? ExtentKind::data : ExtentKind::hole;
@@ -56,11 +57,13 @@ void ExtentAhead::stop() {
   request_stop();
   if (!thread_.joinable()) return;
   {
-    // More than once: a query may be about to begin, and then knows of no interrupt before.
+    // More than once: a query may be about to begin, and then knows of no interrupt before. But not
+    // without a query: others may be waiting for this volume's answers to theirs.
     std::unique_lock lock(mutex_);
     while (!ended_) {
+      const bool asking = asking_;
       lock.unlock();
-      source_.interrupt();
+      if (asking) source_.interrupt();
       lock.lock();
       changed_.wait_for(lock, kInterruptEvery, [this] { return ended_; });
     }
@@ -73,6 +76,7 @@ void ExtentAhead::run() {
   for (;;) {
     changed_.wait(lock, [this] { return ready_.size() < kReadyLimit || stopping_; });
     if (stopping_ || all_asked_) break;
+    asking_ = true;
     lock.unlock();
     ask();
     on_ready_();
@@ -84,9 +88,19 @@ void ExtentAhead::run() {
 
 void ExtentAhead::ask() {
   auto answer = source_.map(position_, size_ - position_);
+  // Somebody else's query was to be interrupted, and nobody can tell one from another.
+  for (int again = 0; again < kMostInterrupts && interrupted_by_others(answer); ++again) {
+    answer = source_.map(position_, size_ - position_);
+  }
   if (answer && well_formed(answer.value(), position_, size_)) return add(answer.value());
   failures_.fetch_add(1, std::memory_order_relaxed);
   add({{position_, size_ - position_, ExtentKind::data}});
+}
+
+bool ExtentAhead::interrupted_by_others(const Result<std::vector<Extent>>& answer) {
+  if (answer || answer.error().number != ECANCELED) return false;
+  const std::lock_guard lock(mutex_);
+  return !stopping_;
 }
 
 void ExtentAhead::add(const std::vector<Extent>& extents) {
@@ -96,6 +110,7 @@ void ExtentAhead::add(const std::vector<Extent>& extents) {
   }
   position_ = extents.back().end();
   all_asked_ = position_ >= size_;
+  asking_ = false;
 }
 
 bool ExtentAhead::take(std::deque<Extent>& extents) {

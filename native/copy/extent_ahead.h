@@ -46,6 +46,7 @@ class ExtentAhead {
  private:
   void run();
   void ask();
+  bool interrupted_by_others(const Result<std::vector<Extent>>& answer);
   void add(const std::vector<Extent>& extents);
 
   Volume& source_;
@@ -61,7 +62,8 @@ class ExtentAhead {
   std::deque<Extent> ready_;
   bool all_asked_ = false;
   bool stopping_ = false;
-  bool ended_ = false;  ///< the thread has nothing left to do
+  bool asking_ = false;  ///< the thread waits for an answer
+  bool ended_ = false;   ///< the thread has nothing left to do
 
   std::thread thread_;
 };

@@ -85,10 +85,7 @@ export async function runProgram(
   const { name } = program;
   const file = requireProgram(program);
   if (signal?.aborted) throw cancelled(name, signal);
-  const child = spawn(file, args, {
-    env: ENVIRONMENT,
-    stdio: ["ignore", "pipe", "pipe", ...(inherited === undefined ? [] : [inherited])],
-  });
+  const child = start(file, args, inherited);
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   const timers: NodeJS.Timeout[] = [];
@@ -117,8 +114,9 @@ export async function runProgram(
     });
     child.once("close", (code, killedBy) => {
       if (reason !== undefined) return reject(reason);
+      if (stdout.isCut() || stderr.isCut()) return reject(tooTalkative(name));
       const status = code ?? 128 + (constants.signals[killedBy ?? "SIGKILL"] ?? 0);
-      resolve({ status, stdout: stdout(), stderr: stderr() });
+      resolve({ status, stdout: stdout.text(), stderr: stderr.text() });
     });
   });
   return ended.finally(() => {
@@ -127,13 +125,25 @@ export async function runProgram(
   });
 }
 
+function start(file: string, args: readonly string[], inherited: number | undefined) {
+  try {
+    return spawn(file, args, {
+      env: ENVIRONMENT,
+      stdio: ["ignore", "pipe", "pipe", ...(inherited === undefined ? [] : [inherited])],
+    });
+  } catch (error) {
+    // An argument that none can be, such as one with a NUL in it.
+    throw toBlockhaulError(error, { message: `cannot run ${file}: ${String(error)}` });
+  }
+}
+
 /** What a program says, as far as it is kept. */
-function collect(stream: Readable | null): () => string {
+function collect(stream: Readable | null) {
   let text = "";
   stream?.setEncoding("utf8").on("data", (part: string) => {
-    if (text.length < MOST_OUTPUT) text += part;
+    if (text.length <= MOST_OUTPUT) text += part;
   });
-  return () => text;
+  return { text: () => text, isCut: () => text.length > MOST_OUTPUT };
 }
 
 /** The version that a program says it is, "2.1.8"; undefined where it is missing. */
@@ -150,6 +160,10 @@ function tooLate(name: string, deadlineMs: number): BlockhaulError {
   return new BlockhaulError("ERR_TIMEOUT", {
     message: `${name} did not end within ${deadlineMs / 1000} seconds`,
   });
+}
+
+function tooTalkative(name: string): BlockhaulError {
+  return new BlockhaulError("ERR_INTERNAL", { message: `${name} says more than can be an answer` });
 }
 
 function cancelled(name: string, signal: AbortSignal | undefined): BlockhaulError {

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <latch>
 #include <mutex>
+#include <thread>
 
 #include "copy/scripted_source.h"
 #include "core/units.h"
@@ -148,6 +149,37 @@ TEST(ExtentAheadTest, BeginsNoQueryAfterAStop) {
   ahead.start([] {});
   ahead.stop();
   EXPECT_EQ(asked, 0);
+}
+
+// Several copies may read one volume, and its interrupt() reaches the queries of all of them.
+TEST(ExtentAheadTest, AsksAgainWhereTheQueryOfSomebodyElseWasToBeInterrupted) {
+  for (const ExtentAhead::Mode mode : {ExtentAhead::Mode::inlined, ExtentAhead::Mode::thread}) {
+    std::atomic<int> asked{0};
+    ScriptedSource source(100, [&](std::uint64_t, std::uint64_t) -> Result<Extents> {
+      if (++asked < 4) return Error{.number = ECANCELED, .operation = Operation::map};
+      return Extents{{0, 100, kHole}};
+    });
+    ExtentAhead ahead(source, 100, mode);
+    ahead.start([] {});
+    EXPECT_EQ(take_all(ahead), (Extents{{0, 100, kHole}}));
+    EXPECT_EQ(ahead.failures(), 0U);
+  }
+}
+
+TEST(ExtentAheadTest, InterruptsNobodyOnceItsOwnQueryIsAnswered) {
+  ScriptedSource source(100, answer_from({{0, 100, kHole}}, 1));
+  ExtentAhead ahead(source, 100, ExtentAhead::Mode::thread);
+  std::thread stopping;
+  std::latch begun(1);
+  // The copy ends by what this very answer brought, before the asker has looked for more to do.
+  ahead.start([&] {
+    stopping = std::thread([&] { ahead.stop(); });
+    begun.count_down();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  });
+  begun.wait();
+  stopping.join();
+  EXPECT_EQ(source.interrupts, 0);
 }
 
 }  // namespace

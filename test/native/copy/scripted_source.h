@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <utility>
 
@@ -25,6 +26,9 @@ class ScriptedSource final : public Volume {
   Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length) override {
     return answer_(offset, length);
   }
+  void interrupt() override { ++interrupts; }
+
+  std::atomic<int> interrupts{0};
 
  private:
   VolumeInfo info_;
