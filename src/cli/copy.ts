@@ -136,12 +136,23 @@ function engineOptions(options: Options) {
 
 function announce(plan: CopyPlan, target: CopyTarget, options: Options, context: CommandContext) {
   const isDryRun = options.dryRun ?? false;
+  const targetSize = target.volume?.size;
   if (options.json) {
-    context.stdout.json({ type: "plan", ...plan, isNewTarget: target.isNew, dryRun: isDryRun });
+    context.stdout.json({
+      type: "plan",
+      ...plan,
+      isNewTarget: target.isNew,
+      targetSize,
+      dryRun: isDryRun,
+    });
   } else if (isDryRun) {
     context.stdout.write(planText(plan, target));
   } else if (options.verbose) {
     context.stderr.write(planText(plan, target));
+  }
+  if (!options.json && !options.quiet && target.isNew && (targetSize ?? 0) > plan.size) {
+    const rest = exactSize((targetSize ?? 0) - plan.size);
+    context.stderr.line(`${plan.target} is ${rest} larger than asked for: its storage rounds up`);
   }
 }
 

@@ -2,8 +2,10 @@ import { beforeEach, describe, expect, it } from "vitest";
 
 import {
   createSnapshot,
+  type DriverOpenOptions,
   deleteSnapshot,
   deleteVolume,
+  openVolume,
   registerDriver,
   type VolumeDriver,
 } from "../../src/index.js";
@@ -80,6 +82,28 @@ describe("snapshots and deletions", () => {
       code: "ERR_UNSUPPORTED",
     });
     expect(calls).toEqual([]);
+  });
+
+  it("are opened in the volume's place, only to read, and only where there are any", async () => {
+    const opened: unknown[] = [];
+    registerDriver({
+      ...keeper,
+      name: "shower",
+      schemes: ["shower"],
+      parseRef: (ref: string) => ref,
+      openVolume: async (_: unknown, options: DriverOpenOptions) => {
+        opened.push(options.snapshot);
+        return { volume: { size: 1, read: () => {} } };
+      },
+    } as VolumeDriver);
+    await (await openVolume("shower:a", { snapshot: true })).close();
+    await (await openVolume("shower:a", { snapshot: false })).close();
+    expect(opened).toEqual([true, undefined]);
+    await expect(openVolume("giver:a", { snapshot: true })).rejects.toMatchObject({
+      code: "ERR_UNSUPPORTED",
+    });
+    const writing = openVolume("null:", { snapshot: true, mode: "write" });
+    await expect(writing).rejects.toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
   });
 
   it("refuse a name that is no text", async () => {

@@ -1,4 +1,4 @@
-// @guest memory=1024 disks=128,64 limit=300
+// @guest memory=1024 disks=128,64 limit=900
 // Block devices of this host offered as iSCSI targets by LIO and tgt: made, used, cut off anywhere, removed.
 
 import assert from "node:assert/strict";
@@ -71,7 +71,7 @@ async function everything() {
   return {
     ...(await leftovers()),
     tree: tree.trim().split("\n").sort(),
-    tgt: shown.stdout.replace(/^\s+I_T nexus:[^]*?(?=^ {4}\S)/gm, ""),
+    tgt: shown.stdout.replace(/^\s+I_T nexus:[\s\S]*?(?=^ {4}\S)/gm, ""),
   };
 }
 

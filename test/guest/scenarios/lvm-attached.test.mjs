@@ -1,4 +1,4 @@
-// @guest memory=1024 disks=256 limit=400
+// @guest memory=1024 disks=256 limit=900
 // Logical volumes opened over iSCSI through LIO and tgt, copies from snapshots, and what killed processes leave.
 
 import assert from "node:assert/strict";

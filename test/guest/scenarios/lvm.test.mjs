@@ -1,4 +1,4 @@
-// @guest memory=1024 disks=384,64 limit=400
+// @guest memory=1024 disks=384,64 limit=900
 // Logical volumes opened directly: the conformance suite, what a new one is known to hold, snapshots, activation.
 
 import assert from "node:assert/strict";
@@ -186,6 +186,17 @@ describe("a new thick volume", () => {
       assert.ok(content.subarray(size).every((byte) => byte === 0));
     });
     await remove(second);
+  });
+
+  it("is said by the command to be larger than the source", async () => {
+    const ref = freshRef();
+    writeFileSync(`${scratch}/odd`, randomBytes(extent + 512));
+    const copy = [blockhaul, "copy", "--create", `${scratch}/odd`, ref];
+    const { status, stderr } = await exec(process.execPath, copy);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /larger than asked for/);
+    assert.equal((await contentOf(ref)).length, 2 * extent);
+    await remove(ref);
   });
 
   it("cannot be empty", async () => {
