@@ -2,7 +2,7 @@ import type { Attachment } from "../../attachments/attachment.js";
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { waitFor } from "../../system/wait.js";
 import type { IscsiConnection, Portal } from "../connection.js";
-import { loginArguments } from "./arguments.js";
+import { type IscsiNode, loginArguments } from "./arguments.js";
 import { type DiscoveryPatience, discover } from "./discovery.js";
 import { ensureInitiator } from "./initiator.js";
 import { iscsiadm } from "./iscsiadm.js";
@@ -65,11 +65,15 @@ async function logIn(wish: SessionWish, portal: Portal, attachment: Attachment):
   );
   const data = { iqn, host: portal.host, port: portal.port, scansAll };
   await attachment.record(sessionStep, data);
+  const isUnlisted = listed !== undefined && found === undefined;
   try {
-    await iscsiadm("login", loginArguments(node), { node, signal });
+    // Some portals do not list all that they have; and LIO just hangs up on who asks for what it has not.
+    const once = isUnlisted ? { tries: 1 } : {};
+    await iscsiadm("login", loginArguments(node), { node, signal, ...once });
   } catch (error) {
-    throw listed !== undefined && found === undefined && isRefusal(error)
-      ? notListed(iqn, portal, listed)
+    if (isUnlisted && isRefusal(error)) throw notListed(iqn, portal, listed);
+    throw found !== undefined && auth?.targetUser !== undefined && isFinal(error)
+      ? notProven(auth.targetUser, node)
       : error;
   }
   const session = await waitFor(() => findSession(iqn, portal), { deadlineMs: READY_DEADLINE_MS });
@@ -114,8 +118,26 @@ async function listTargets(
   }
 }
 
+/** Of a target that is there: this host is the one that refused, for the target did not prove itself. */
+function isFinal(error: unknown): boolean {
+  return error instanceof BlockhaulError && error.code === "ERR_NOT_FOUND";
+}
+
+function notProven(targetUser: string, { iqn, portal }: IscsiNode): BlockhaulError {
+  return new BlockhaulError("ERR_AUTHENTICATION", {
+    message: `the target ${iqn} at ${formatPortal(portal)} does not prove to be ${targetUser}`,
+    hint: "check the target's CHAP user and secret",
+  });
+}
+
 function isRefusal(error: unknown): boolean {
-  return error instanceof BlockhaulError && error.code !== "ERR_AUTHENTICATION" && !error.retryable;
+  const others = [
+    "ERR_AUTHENTICATION",
+    "ERR_DRIVER_UNAVAILABLE",
+    "ERR_RESOURCES",
+    "ERR_PERMISSION",
+  ];
+  return error instanceof BlockhaulError && !others.includes(error.code);
 }
 
 function notListed(
