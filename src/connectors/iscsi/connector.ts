@@ -12,10 +12,13 @@ import { checkConnection } from "./check-connection.js";
 import { throwIfStopped } from "./iscsiadm.js";
 import { ensureSession } from "./login.js";
 import { type AttachedPath, attachLun } from "./lun.js";
-import { claimedMap, isMultipathdRunning, type MultipathMap, pathsOf } from "./multipath.js";
+import { claimedMap, isMultipathdRunning, pathsOf, sizeOf } from "./multipath.js";
 import { formatPortal, portalKey } from "./names.js";
 import { resolvePortal } from "./portal.js";
+import { nodeOf } from "./scsi-device.js";
 import { lunStep, mapStep } from "./steps.js";
+
+const NODE_DEADLINE_MS = 10_000;
 
 /**
  * Attaches one LUN: a session through every portal, the LUN's device on each, and the multipath map
@@ -31,12 +34,11 @@ export async function attachIscsi(
   signal?: AbortSignal,
 ): Promise<AttachedDevice> {
   const { iqn, lun, auth, expected, timeouts, ...named } = checkConnection(connection);
-  const portals = await resolvePortals(named.portals);
+  const { portals, failures } = await resolvePortals(named.portals);
   await settleAbandoned(
     portals.map(({ host, port }) => `${lunStep.name} ${lunStep.key({ iqn, host, port, lun })}`),
   );
   const paths: AttachedPath[] = [];
-  const failures: BlockhaulError[] = [];
   for (const portal of portals) {
     throwIfStopped(signal);
     try {
@@ -52,21 +54,31 @@ export async function attachIscsi(
   const [first] = paths;
   if (first === undefined) throw failures.at(-1);
   for (const path of paths) checkIdentity(path, first.identity, expected);
+  if (paths.length > 1) checkTellable(first);
   throwIfStopped(signal);
   const map = await claim(paths, attachment);
   throwIfStopped(signal);
+  const used = map === undefined ? paths : paths.filter(({ name }) => map.paths.includes(name));
+  const unused = paths.filter((path) => !used.includes(path));
   return {
-    path: map === undefined ? first.node : `/dev/mapper/${map.name}`,
+    path: map?.node ?? first.node,
     identity: first.identity,
-    paths: paths.length,
-    failures,
+    paths: used.length,
+    failures: [...failures, ...unused.map(unclaimed)],
   };
 }
 
-/** Two names of one portal are one path, not two. */
-async function resolvePortals(named: readonly Portal[]): Promise<Portal[]> {
-  const resolved = await Promise.all(named.map(resolvePortal));
-  return [...new Map(resolved.map((portal) => [portalKey(portal), portal])).values()];
+/** Portals by their addresses, and the failures of those that have none. Two names of one portal are one path. */
+async function resolvePortals(
+  named: readonly Portal[],
+): Promise<{ portals: Portal[]; failures: BlockhaulError[] }> {
+  const portals = new Map<string, Portal>();
+  const failures: BlockhaulError[] = [];
+  for (const answer of await Promise.allSettled(named.map(resolvePortal))) {
+    if (answer.status === "rejected") failures.push(toBlockhaulError(answer.reason));
+    else portals.set(portalKey(answer.value), answer.value);
+  }
+  return { portals: [...portals.values()], failures };
 }
 
 /** What another portal may do better: not a wrong password, nor what is missing on this host. */
@@ -82,14 +94,42 @@ function isOfOnePath({ code }: BlockhaulError): boolean {
 async function claim(
   paths: readonly AttachedPath[],
   attachment: Attachment,
-): Promise<MultipathMap | undefined> {
+): Promise<{ node: string; paths: readonly string[] } | undefined> {
   if (!(await isMultipathdRunning())) return undefined;
   const map = await claimedMap(paths.map(({ name }) => name));
   if (map === undefined) return undefined;
   const ours = paths.filter(({ isOurs }) => isOurs).map(({ name }) => name);
-  const isOurs = (await pathsOf(map)).every((name) => ours.includes(name));
+  const inMap = await pathsOf(map);
+  const isOurs = inMap.every((name) => ours.includes(name));
   if (isOurs) await attachment.record(mapStep, { uuid: map.uuid });
-  return map;
+  const size = await sizeOf(map);
+  if (paths.some(({ identity }) => identity.size !== size)) {
+    throw new BlockhaulError("ERR_WRONG_DEVICE", {
+      message: `the multipath map ${map.name} has ${size} bytes, and its paths have another size`,
+      hint: `the LUN has been resized: \`multipathd resize map ${map.name}\``,
+    });
+  }
+  // udev makes its node, a moment after multipathd has made the map.
+  const node = await nodeOf(map.device, NODE_DEADLINE_MS, `/dev/mapper/${map.name}`);
+  if (node !== undefined) return { node, paths: inMap };
+  throw new BlockhaulError("ERR_DEVICE_GONE", {
+    message: `the multipath map ${map.name} vanished, or has no node in /dev/mapper`,
+  });
+}
+
+function unclaimed({ node, session }: AttachedPath): BlockhaulError {
+  return new BlockhaulError("ERR_TIMEOUT", {
+    message: `multipathd did not take ${node}, from ${formatPortal(session.portal)}, into the map`,
+  });
+}
+
+/** Two volumes of one size that say nothing of themselves would pass for one. */
+function checkTellable({ identity: { wwid, serial }, node }: AttachedPath): void {
+  if (wwid !== undefined || serial !== undefined) return;
+  throw new BlockhaulError("ERR_WRONG_DEVICE", {
+    message: `${node} has neither a WWID nor a serial number: nothing shows that the portals lead to one volume`,
+    hint: "name one portal only",
+  });
 }
 
 function checkIdentity(

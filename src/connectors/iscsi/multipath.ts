@@ -1,4 +1,5 @@
 /** multipathd, where it runs: it claims paths, and the map over them is what must be opened. */
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 
 import { findProgram, type Program, runProgram } from "../../system/program.js";
@@ -14,6 +15,9 @@ const CLAIM_DEADLINE_MS = 15_000;
 const FLUSH_DEADLINE_MS = 20_000;
 const GONE_DEADLINE_MS = 10_000;
 const MAP_UUID = /^mpath-/;
+const SOCKETS = "/proc/net/unix";
+/** Where it listens: an abstract socket, and from version 0.10 on one in /run, too. */
+const SOCKET = /multipath/;
 
 /** A multipath map. */
 export interface MultipathMap {
@@ -27,6 +31,9 @@ export interface MultipathMap {
 
 export async function isMultipathdRunning(): Promise<boolean> {
   if (findProgram(MULTIPATHD.name) === undefined) return false;
+  // It is asked only where there is somebody to answer: asking takes longer than all else of an attach.
+  const sockets = await readFile(SOCKETS, "utf8").catch(() => undefined);
+  if (sockets !== undefined && !SOCKET.test(sockets)) return false;
   const { status, stdout } = await runProgram(MULTIPATHD, ["show", "daemon"], {
     deadlineMs: ANSWER_DEADLINE_MS,
   });
@@ -59,15 +66,21 @@ export async function findMap(uuid: string): Promise<MultipathMap | undefined> {
   return undefined;
 }
 
+/** Bytes, as the map has them: not what its paths have where the LUN has grown since. */
+export async function sizeOf({ device }: MultipathMap): Promise<number> {
+  return Number(await readAttribute(path.join("/sys/class/block", device, "size"))) * 512;
+}
+
 /** The paths of a map: "sda", "sdb". */
 export function pathsOf({ device }: MultipathMap): Promise<string[]> {
   return listFolder(path.join("/sys/class/block", device, "slaves"));
 }
 
 /**
- * The map over a LUN's paths, once multipathd has put all of them into it.
+ * The map over a LUN's paths, once multipathd has put all of them into it, or as it is after the time
+ * that multipathd has for that.
  *
- * @returns undefined where multipathd does not want them
+ * @returns undefined where multipathd makes none of them
  */
 export async function claimedMap(names: readonly string[]): Promise<MultipathMap | undefined> {
   const [first] = names;
@@ -84,7 +97,11 @@ export async function claimedMap(names: readonly string[]): Promise<MultipathMap
     const paths = await pathsOf(map);
     return names.every((name) => paths.includes(name)) ? map : undefined;
   };
-  return waitFor(complete, { deadlineMs: CLAIM_DEADLINE_MS });
+  const map = await waitFor(complete, { deadlineMs: CLAIM_DEADLINE_MS });
+  if (map !== undefined) return map;
+  // Opening a path beside a map of others would be a second way to the same bytes.
+  const maps = await Promise.all(names.map(mapOver));
+  return maps.find((found) => found !== undefined);
 }
 
 /**
