@@ -49,7 +49,7 @@ export function testLifecycle({ test: { describe, it }, size, driver, withRef }:
     it(
       "leaves the volume free to be opened again",
       withRef(async (ref) => {
-        for (let round = 0; round < 20; round += 1) {
+        for (let round = 0; round < 5; round += 1) {
           const volume = await openVolume(ref, { mode });
           await volume.read(Buffer.alloc(512), { position: 0 });
           await volume.close();

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { existsSync, realpathSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -16,10 +16,10 @@ import {
   startIscsid,
   startMultipathd,
   stopMultipathd,
-  udevSettle,
   unmount,
 } from "../../support/guest/host.mjs";
 import { backingFile, Lio, Tgt } from "../../support/guest/iscsi-target.mjs";
+import { PlainNode } from "../../support/guest/iscsiadm.mjs";
 import { leftovers } from "../../support/guest/leftovers.mjs";
 import { VolumeGroup } from "../../support/guest/lvm.mjs";
 
@@ -43,28 +43,6 @@ after(async () => {
   await iscsid.stop();
 });
 
-/**
- * @param {string} iqn
- * @param {string} portal
- */
-function node(iqn, portal) {
-  const of = ["-m", "node", "-T", iqn, "-p", portal];
-  return {
-    create: () => must("iscsiadm", [...of, "--interface", "default", "--op", "new"]),
-    set: (/** @type {string} */ name, /** @type {string} */ value) =>
-      must("iscsiadm", [...of, "--op", "update", "-n", name, "-v", value]),
-    tryLogin: () => exec("iscsiadm", [...of, "--login"]),
-    login: () => must("iscsiadm", [...of, "--login"]),
-    logout: () => must("iscsiadm", [...of, "--logout"]),
-    remove: () => must("iscsiadm", [...of, "--op", "delete"]),
-    async device(lun = 1) {
-      const link = `/dev/disk/by-path/ip-${portal}-iscsi-${iqn}-lun-${lun}`;
-      await udevSettle();
-      return until(link, () => existsSync(link) && realpathSync(link));
-    },
-  };
-}
-
 /** @param {string} device */
 async function writeData(device) {
   await must("dd", [`if=${data}`, `of=${device}`, "bs=1M", "oflag=direct", "status=none"]);
@@ -79,16 +57,17 @@ describe("tgt", () => {
   const iqn = "iqn.2024-01.org.blockhaul.test:tgt";
   const chap = { user: "reader", password: "a-long-password" };
   const file = `${scratch}/tgt-lun`;
-  const target = node(iqn, "127.0.0.1:3260");
+  const target = new PlainNode(iqn, "127.0.0.1:3260");
   /** @type {Tgt} */
   let tgt;
 
   before(async () => {
     tgt = await Tgt.start();
     await tgt.addTarget({ iqn, luns: [{ file: backingFile(file, 64 * mib) }], chap });
-    await target.create();
-    await target.set("node.session.auth.authmethod", "CHAP");
-    await target.set("node.session.auth.username", chap.user);
+    await target.create({
+      "node.session.auth.authmethod": "CHAP",
+      "node.session.auth.username": chap.user,
+    });
   });
   after(() => tgt.stop());
 
@@ -140,7 +119,7 @@ describe("LIO", () => {
     mutualPassword: "your-password",
   };
   const file = `${scratch}/lio-lun`;
-  const target = node(iqn, "127.0.0.1:3270");
+  const target = new PlainNode(iqn, "127.0.0.1:3270");
   /** @type {Lio} */
   let lio;
 
@@ -154,11 +133,12 @@ describe("LIO", () => {
   after(() => lio.stop());
 
   it("lets in who knows both passwords", async () => {
-    await target.create();
-    await target.set("node.session.auth.authmethod", "CHAP");
-    await target.set("node.session.auth.username", chap.user);
-    await target.set("node.session.auth.password", chap.password);
-    await target.set("node.session.auth.username_in", chap.mutualUser);
+    await target.create({
+      "node.session.auth.authmethod": "CHAP",
+      "node.session.auth.username": chap.user,
+      "node.session.auth.password": chap.password,
+      "node.session.auth.username_in": chap.mutualUser,
+    });
     await target.set("node.session.auth.password_in", "not-the-password");
     assert.equal((await target.tryLogin()).status, 19); // the initiator refuses, not the target
     await target.set("node.session.auth.password_in", chap.mutualPassword);
@@ -188,7 +168,7 @@ describe("LIO", () => {
 describe("multipathd", () => {
   const iqn = "iqn.2024-01.org.blockhaul.test:paths";
   const portals = ["127.0.0.1:3260", "127.0.0.2:3260"];
-  const paths = portals.map((portal) => node(iqn, portal));
+  const paths = portals.map((portal) => new PlainNode(iqn, portal));
   const file = `${scratch}/multipath-lun`;
 
   it("joins two portals and loses one without an error", async () => {
