@@ -131,13 +131,8 @@ function notProven(targetUser: string, { iqn, portal }: IscsiNode): BlockhaulErr
 }
 
 function isRefusal(error: unknown): boolean {
-  const others = [
-    "ERR_AUTHENTICATION",
-    "ERR_DRIVER_UNAVAILABLE",
-    "ERR_RESOURCES",
-    "ERR_PERMISSION",
-  ];
-  return error instanceof BlockhaulError && !others.includes(error.code);
+  const codes = ["ERR_NOT_FOUND", "ERR_UNREACHABLE", "ERR_TIMEOUT"];
+  return error instanceof BlockhaulError && codes.includes(error.code);
 }
 
 function notListed(
