@@ -14,6 +14,7 @@ import { settleAbandoned } from "../../../src/attachments/cleanup.js";
 import { withHostLock } from "../../../src/attachments/lock.js";
 import { attachmentStore } from "../../../src/attachments/store.js";
 import { connectionStep, exportStep } from "../../../src/export-steps.js";
+import { native } from "../../../src/native.js";
 import { ArrayDriver, StorageArray } from "../../driver-suite/example-export-driver.js";
 import { AttachingProcess } from "../../support/attaching-process.js";
 import { StateDirectory } from "../../support/state-directory.js";
@@ -103,6 +104,18 @@ describe("the list of attachments", () => {
     expect(cleaned).toMatchObject([{ id: first, undone: ["export of array:a"] }]);
     for (const list of await looking) for (const { state } of list) expect(state).toBe("abandoned");
     expect(state.files).toEqual([]);
+  });
+
+  it("is not taken for use: whoever only looks has the lock for a moment", async () => {
+    state.put({ id: first, steps: [exportOf(first)] });
+    const { lockFile } = native();
+    let looks = 0;
+    vi.spyOn(native(), "lockFile").mockImplementation((file) => {
+      const isLookedAt = file.endsWith(`${first}.lock`) && looks++ % 2 === 0;
+      return isLookedAt ? null : lockFile(file);
+    });
+    expect(await statesById()).toEqual({ [first]: "abandoned" });
+    await expect(cleanUpAttachments()).resolves.toMatchObject([{ id: first }]);
   });
 
   it("makes no lock again of one that was undone in the meantime", async () => {
