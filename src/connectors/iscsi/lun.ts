@@ -12,6 +12,7 @@ import {
   deleteDevice,
   findDevice,
   identityOf,
+  isNoDisk,
   nodeOf,
   type ScsiDevice,
   scanLun,
@@ -50,6 +51,7 @@ export async function attachLun(
   const { iqn, portal } = session;
   const data = { iqn, host: portal.host, port: portal.port, lun };
   const there = await findDevice(session, lun);
+  if (there !== undefined && (await isNoDisk(there))) throw noDisk(session, lun);
   if (there !== undefined && (await isGood(there))) {
     // Of an attachment of ours, it goes with the last that uses it; another's is left where it is.
     return openable(session, there, await attachment.share(lunStep, data));
@@ -90,6 +92,7 @@ async function scan(session: Session, lun: number): Promise<ScsiDevice> {
     await scanLun(session, lun);
     const device = await findDevice(session, lun);
     if (device?.name !== undefined) return device;
+    if (device !== undefined && (await isNoDisk(device))) break;
     // Its disk driver may be a moment behind.
     const late = device && (await waitFor(() => namedDevice(session, lun), { deadlineMs: 1000 }));
     if (late) return late;
@@ -99,7 +102,11 @@ async function scan(session: Session, lun: number): Promise<ScsiDevice> {
     if (device !== undefined) await deleteDevice(device);
     await delay(pause);
   }
-  throw new BlockhaulError("ERR_NOT_FOUND", {
+  throw noDisk(session, lun);
+}
+
+function noDisk(session: Session, lun: number): BlockhaulError {
+  return new BlockhaulError("ERR_NOT_FOUND", {
     message: `the target ${session.iqn} shows no disk at LUN ${lun}`,
     hint: "check the LUN's number, and that the target lets this initiator see it",
   });

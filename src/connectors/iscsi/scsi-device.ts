@@ -10,6 +10,8 @@ import type { Session } from "./sessions.js";
 
 const SECTOR = 512; // of sysfs, whatever the device's own is
 const DISK = "0";
+/** Of what is there but cannot say yet what it is. */
+const UNKNOWN = "31";
 const ANSWER_DEADLINE_MS = 10_000;
 const GONE_DEADLINE_MS = 30_000;
 
@@ -47,6 +49,13 @@ export async function findDevice(session: Session, lun: number): Promise<ScsiDev
 /** Whether it is a disk; targets show a controller of their own at LUN 0. */
 export async function isDisk({ folder }: ScsiDevice): Promise<boolean> {
   return (await readAttribute(path.join(folder, "type"))) === DISK;
+}
+
+/** Whether it is for good something else than a disk. */
+export async function isNoDisk({ folder, name }: ScsiDevice): Promise<boolean> {
+  if (name !== undefined) return false;
+  const type = await readAttribute(path.join(folder, "type"));
+  return type !== undefined && type !== DISK && type !== UNKNOWN;
 }
 
 /** What the LUN said of itself when the kernel last asked; undefined where it is no disk any more. */
@@ -89,10 +98,14 @@ export async function answers(node: string): Promise<boolean> {
 /**
  * The path of a device's node, once it is there and leads to this very device.
  *
+ * @param node "/dev/sda" unless told
  * @returns undefined where it does not within the deadline
  */
-export function nodeOf(name: string, deadlineMs: number): Promise<string | undefined> {
-  const node = path.join("/dev", name);
+export function nodeOf(
+  name: string,
+  deadlineMs: number,
+  node = path.join("/dev", name),
+): Promise<string | undefined> {
   return waitFor(
     async () => {
       const number = await readAttribute(path.join("/sys/class/block", name, "dev"));
