@@ -445,13 +445,13 @@ describe("the state directory", () => {
     const folder = `${scratch}/other-state`;
     mkdirSync(folder);
     await must("mount", ["-t", "tmpfs", "-o", options, "tmpfs", folder]);
-    process.env["BLOCKHAUL_STATE_DIR"] = folder;
+    process.env.BLOCKHAUL_STATE_DIR = folder;
     try {
       await body(folder);
       const files = await must("find", [folder, "-type", "f", "!", "-name", "balloon"]);
       assert.equal(files, "");
     } finally {
-      process.env["BLOCKHAUL_STATE_DIR"] = stateDirectory;
+      process.env.BLOCKHAUL_STATE_DIR = stateDirectory;
       await must("umount", [folder]);
       rmSync(folder, { recursive: true });
     }

@@ -21,7 +21,7 @@ const wanted = 60;
 
 export const stateDirectory = `${scratch}/state`;
 export const attachments = `${stateDirectory}/attachments`;
-process.env["BLOCKHAUL_STATE_DIR"] = stateDirectory;
+process.env.BLOCKHAUL_STATE_DIR = stateDirectory;
 
 export const iqn = "iqn.2024-01.org.blockhaul.test:failures";
 export const mib = 1024 * 1024;
