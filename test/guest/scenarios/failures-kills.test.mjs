@@ -1,0 +1,277 @@
+// @guest memory=1024 disks=64 limit=600 modules=dm-mod
+// Processes that are killed between any two things that they do, and reboots: `cleanup` finishes, as often as it is run.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { after, before, describe } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+import {
+  attachVolume,
+  cleanUpAttachments,
+  detachVolume,
+  listAttachments,
+  openVolume,
+} from "blockhaul";
+
+import { exec, must, scratch, until } from "../../support/guest/exec.mjs";
+import { attachments, iqn, mib, randomFile, refused, Ways } from "../../support/guest/failures.mjs";
+import { startIscsid, startMultipathd, stopMultipathd } from "../../support/guest/host.mjs";
+import { Tgt } from "../../support/guest/iscsi-target.mjs";
+
+const killed = fileURLToPath(new URL("../../support/guest/killed.mjs", import.meta.url));
+const secretFile = `${scratch}/secret`;
+const chap = { user: "reader", password: "a-long-password" };
+const ref = `iscsi://${chap.user}@127.0.0.1/${iqn}/1?secret-file=${secretFile}&login-timeout=5`;
+const source = `${scratch}/source`;
+const ways = new Ways("kills");
+
+/** @type {import("../../support/guest/exec.mjs").Daemon} */
+let iscsid;
+/** @type {Tgt} */
+let tgt;
+
+before(async () => {
+  iscsid = await startIscsid();
+  tgt = await Tgt.start();
+  writeFileSync(secretFile, chap.password, { mode: 0o600 });
+  const luns = [{ file: randomFile(source, 8 * mib), serial: "kills", scsiId: "blockhaul-kills" }];
+  await tgt.addTarget({ iqn, luns, chap });
+  await ways.begin([source]);
+});
+
+after(async () => {
+  await tgt.stop();
+  await iscsid.stop();
+});
+
+/**
+ * @param {number} number
+ * @param {"before" | "during"} [moment]
+ */
+async function runKilled(number, moment = "before") {
+  const { stdout, stderr, signal } = await exec(process.execPath, [
+    ...[killed, ref],
+    ...[String(number), moment],
+  ]);
+  assert.equal(signal, number === 0 ? null : "SIGKILL", stderr);
+  return stdout;
+}
+
+async function cleanUp() {
+  for (const { error } of await cleanUpAttachments()) assert.equal(error, undefined);
+  await ways.nothingIsLeft();
+  // Again, and there is nothing to do.
+  assert.deepEqual(await cleanUpAttachments(), []);
+}
+
+describe("SIGKILL", () => {
+  /** @type {string[]} */
+  let done;
+
+  // One process tells what there is to be killed at. It is more than is killed at in vain: see below.
+  before(async () => {
+    done = JSON.parse(await runKilled(0));
+  });
+
+  /**
+   * @param {(place: { what: string, index: number, isOpen: boolean }) => boolean} wanted
+   * @param {"before" | "during"} [moment]
+   */
+  async function killAtEach(wanted, moment) {
+    const open = done.indexOf("open");
+    const places = done
+      .filter((what) => what !== "open")
+      .map((what, index) => ({ what, index: index + 1, isOpen: index < open }))
+      .filter(wanted);
+    assert.ok(places.length >= 2, done.join("\n"));
+    for (const { index, what } of places) {
+      await runKilled(index, moment);
+      try {
+        await cleanUp();
+      } catch (error) {
+        throw new Error(`killed ${moment ?? "before"}: ${what}`, { cause: error });
+      }
+    }
+  }
+
+  ways.fails("before each thing that an attach does", async () => {
+    await killAtEach(({ isOpen }) => isOpen);
+  });
+
+  ways.fails("while each of the programs of an attach runs", async () => {
+    await killAtEach(({ isOpen, what }) => isOpen && what.startsWith("run"), "during");
+  });
+
+  ways.fails("before each thing that a detach does", async () => {
+    await killAtEach(({ isOpen }) => !isOpen);
+  });
+
+  ways.fails("while each of the programs of a detach runs", async () => {
+    await killAtEach(({ isOpen, what }) => !isOpen && what.startsWith("run"), "during");
+  });
+
+  ways.fails("its iscsiadm too, in a login that hangs", async () => {
+    const child = spawn(process.execPath, [killed, ref, "0"], { detached: true, stdio: "ignore" });
+    await until("it logs in", () => {
+      if (!recorded('"iscsi-session"')) return false;
+      tgt.pause();
+      return true;
+    });
+    await sleep(300);
+    process.kill(-(child.pid ?? 0), "SIGKILL");
+    await once(child, "exit");
+    const cleaning = cleanUpAttachments();
+    await sleep(1000);
+    tgt.resume();
+    await cleaning;
+    await sleep(2000);
+    await cleanUp();
+  });
+
+  ways.fails("with the volume open", async () => {
+    const open = `import { openVolume } from "blockhaul"; await openVolume(process.argv[1]);
+      console.log("open"); setInterval(() => {}, 1000);`;
+    const args = ["--input-type=module", "-e", open, ref];
+    const child = spawn(process.execPath, args, { cwd: new URL(".", import.meta.url).pathname });
+    await once(child.stdout, "data");
+    assert.deepEqual(await cleanUpAttachments(), []); // it is in use
+    const [{ id } = { id: "" }] = await listAttachments();
+    await refused(detachVolume(id), { code: "ERR_IN_USE", message: /is used by the process/ });
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    assert.deepEqual(
+      (await listAttachments()).map(({ state }) => state),
+      ["abandoned"],
+    );
+    // The next one that wants the same LUN finishes it by itself.
+    const volume = await openVolume(ref);
+    await volume.close();
+    await cleanUp();
+  });
+});
+
+describe("a reboot", () => {
+  ways.fails("an attachment of another boot is abandoned", async () => {
+    const attached = await attachVolume(ref);
+    const file = `${attachments}/${attached.id}.json`;
+    assert.deepEqual(await cleanUpAttachments(), []); // it is kept
+    const record = JSON.parse(readFileSync(file, "utf8"));
+    writeFileSync(file, JSON.stringify({ ...record, bootId: "another" }));
+    await cleanUp();
+  });
+
+  ways.fails("nothing of what it lists is there any more", async () => {
+    const attached = await attachVolume(ref);
+    const file = `${attachments}/${attached.id}.json`;
+    const record = JSON.parse(readFileSync(file, "utf8"));
+    await detachVolume(attached.id);
+    writeFileSync(file, JSON.stringify({ ...record, bootId: "another" }));
+    await cleanUp();
+  });
+});
+
+describe("a detach", () => {
+  const folder = `${scratch}/mounted`;
+
+  ways.fails("while the device is mounted", async () => {
+    const file = `${scratch}/ext4`;
+    randomFile(file, 8 * mib);
+    await must("mkfs.ext4", ["-q", "-F", file]);
+    await tgt.addLun(iqn, { lun: 2, file, serial: "ext4" });
+    const { id, path } = await attachVolume(ref.replace("/1?", "/2?"));
+    mkdirSync(folder);
+    await must("mount", [path, folder]);
+    await refused(detachVolume(id), {
+      code: "ERR_IN_USE",
+      message: /could not undo the LUN 2 .* is mounted at .*mounted/,
+      hint: /cleanup/,
+    });
+    const [{ failure } = {}] = await listAttachments();
+    assert.match(failure ?? "", /is mounted at/);
+    const [{ error } = {}] = await cleanUpAttachments();
+    assert.equal(error?.code, "ERR_IN_USE");
+    await refused(openVolume(ref.replace("/1?", "/2?")), {
+      code: "ERR_IN_USE",
+      message: /is not undone yet/,
+      hint: /cleanup/,
+    });
+    await must("umount", [folder]);
+    for (const cleaned of await cleanUpAttachments()) assert.equal(cleaned.error, undefined);
+    await tgt.removeLun(iqn, 2);
+    await cleanUp();
+  });
+
+  ways.fails("while device-mapper holds the device", async () => {
+    const { id, path } = await attachVolume(ref);
+    await must("dmsetup", ["create", "held", "--table", `0 8 linear ${path} 0`]);
+    await refused(detachVolume(id), { code: "ERR_IN_USE", message: /is used by dm-\d+ \(held\)/ });
+    await must("dmsetup", ["remove", "held"]);
+    await cleanUp();
+  });
+
+  ways.fails("while a program has the device for itself", async () => {
+    const { id, path } = await attachVolume(ref);
+    const volume = await openVolume(`block:${path}`, { mode: "write" });
+    await refused(detachVolume(id), { code: "ERR_IN_USE", message: /is open elsewhere/ });
+    await volume.close();
+    await cleanUp();
+  });
+
+  ways.fails("while iscsid does not run", async () => {
+    const { id } = await attachVolume(ref);
+    await iscsid.stop("SIGKILL");
+    await refused(detachVolume(id), {
+      code: "ERR_DRIVER_UNAVAILABLE",
+      message: /could not undo the session .*iscsid does not run/,
+    });
+    iscsid = await startIscsid();
+    await cleanUp();
+  });
+
+  ways.fails("after the target died", async () => {
+    const { id } = await attachVolume(
+      `${ref}&replacement-timeout=3&noop-interval=1&noop-timeout=1`,
+    );
+    await tgt.kill();
+    await sleep(1000);
+    await detachVolume(id);
+    await tgt.restart();
+    await cleanUp();
+  });
+
+  ways.fails(
+    "while the multipath map is held, and after multipathd died",
+    async () => {
+      const multipathd = await startMultipathd();
+      const first = await attachVolume(ref);
+      assert.match(first.path, /^\/dev\/mapper\//);
+      await must("dmsetup", ["create", "held", "--table", `0 8 linear ${first.path} 0`]);
+      await refused(detachVolume(first.id), {
+        code: "ERR_IN_USE",
+        message: /could not undo the multipath map .* is used by dm-\d+ \(held\)/,
+      });
+      await must("dmsetup", ["remove", "held"]);
+      for (const { error } of await cleanUpAttachments()) assert.equal(error, undefined);
+
+      const second = await attachVolume(ref);
+      await multipathd.stop("SIGKILL");
+      await detachVolume(second.id);
+      await stopMultipathd(multipathd);
+      writeFileSync("/etc/multipath/wwids", ""); // multipathd remembers what it has seen, by design
+    },
+    2,
+  );
+});
+
+ways.end();
+
+/** @param {string} text */
+function recorded(text) {
+  return readdirSync(attachments)
+    .filter((name) => /^[0-9a-f]+\.json$/.test(name))
+    .some((name) => readFileSync(`${attachments}/${name}`, "utf8").includes(text));
+}
