@@ -10,8 +10,9 @@ export const ISCSIADM: Program = { name: "iscsiadm", package: "open-iscsi" };
 
 /** Longer than iscsid's own deadlines for a login: it is to say itself what was wrong. */
 const DEADLINE_MS = 120_000;
-const PAUSES_MS = [500, 2000] as const;
-const MOST_TRIES = 1 + PAUSES_MS.length;
+const FIRST_PAUSE_MS = 500;
+const PAUSE_MS = 2000;
+const MOST_TRIES = 3;
 
 export interface IscsiadmOptions {
   readonly node?: Partial<IscsiNode>;
@@ -43,7 +44,7 @@ export async function iscsiadm(
     const { status } = ended;
     if (isFine(operation, status)) return ended;
     if (left === 0 || !isRetryable(status)) throw errorOfStatus(status, { operation, ...node });
-    await pause(PAUSES_MS[tries - 1 - left] ?? 0, signal);
+    await pause(left === tries - 1 ? FIRST_PAUSE_MS : PAUSE_MS, signal);
   }
 }
 

@@ -20,6 +20,9 @@ import { deleteDevice, devicesOf, findDevice, isDisk, type ScsiDevice } from "./
 import { findSession } from "./sessions.js";
 
 const GONE_DEADLINE_MS = 30_000;
+const UNKNOWN_DEADLINE_MS = 2000;
+/** iscsid logs nothing out while it tries to connect anew, which it does in turns of some seconds. */
+const LOGOUT_TRIES = 20;
 
 type NodeData = {
   readonly iqn: string;
@@ -89,10 +92,14 @@ export const sessionStep: StepKind<SessionData> = {
       if (!data.scansAll || (await isHeld(device))) return;
       await deleteDevice(device);
     }
-    await iscsiadm("logout", logoutSessionArguments(session.sid), { node: session });
+    const args = logoutSessionArguments(session.sid);
+    const { status } = await iscsiadm("logout", args, { node: session, tries: LOGOUT_TRIES });
     const gone = async () =>
       (await findSession(data.iqn, portalOf(data)))?.sid === session.sid ? undefined : true;
-    if (await waitFor(gone, { deadlineMs: GONE_DEADLINE_MS })) return;
+    // Without iscsid, iscsiadm says that it found no session, as if there were none.
+    const deadlineMs = status === 0 ? GONE_DEADLINE_MS : UNKNOWN_DEADLINE_MS;
+    if (await waitFor(gone, { deadlineMs })) return;
+    if (status !== 0) throw unknownToIscsid(session.sid);
     throw new BlockhaulError("ERR_TIMEOUT", {
       message: `the session ${session.sid} is still there ${GONE_DEADLINE_MS / 1000} seconds after its logout`,
     });
@@ -158,6 +165,12 @@ async function isHeld({ name }: ScsiDevice): Promise<boolean> {
     name !== undefined &&
     ((await holdersOf(name)).length > 0 || (await whatHolds(name)) !== undefined)
   );
+}
+
+function unknownToIscsid(sid: number): BlockhaulError {
+  return new BlockhaulError("ERR_DRIVER_UNAVAILABLE", {
+    message: `iscsid does not run, or does not know the session ${sid}, which is still there`,
+  });
 }
 
 function inUse(what: string, name: string | undefined): BlockhaulError {
