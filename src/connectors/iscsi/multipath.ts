@@ -9,6 +9,8 @@ import { holdersOf } from "./holders.js";
 
 const MULTIPATH: Program = { name: "multipath", package: "multipath-tools" };
 const MULTIPATHD: Program = { name: "multipathd", package: "multipath-tools" };
+const UDEVADM: Program = { name: "udevadm", package: "udev" };
+const SETTLE_SECONDS = 10;
 const ANSWER_DEADLINE_MS = 10_000;
 const CLAIM_DEADLINE_MS = 15_000;
 /** A map that queues because all its paths are gone would keep a flush waiting for ever. */
@@ -48,6 +50,12 @@ async function isWanted(name: string): Promise<boolean> {
   return status === 0;
 }
 
+async function udevSettled(): Promise<void> {
+  if (findProgram(UDEVADM.name) === undefined) return;
+  const args = ["settle", `--timeout=${SETTLE_SECONDS}`];
+  await runProgram(UDEVADM, args, { deadlineMs: 2 * SETTLE_SECONDS * 1000 });
+}
+
 /** The map that lies on a path; undefined where none does. */
 export async function mapOver(name: string): Promise<MultipathMap | undefined> {
   for (const holder of await holdersOf(name)) {
@@ -85,6 +93,8 @@ export function pathsOf({ device }: MultipathMap): Promise<string[]> {
 export async function claimedMap(names: readonly string[]): Promise<MultipathMap | undefined> {
   const [first] = names;
   if (first === undefined) return undefined;
+  // It asks udev's database: a path that udev has not finished with yet is unwanted, and taken a moment later.
+  if ((await mapOver(first)) === undefined) await udevSettled();
   if ((await mapOver(first)) === undefined && !(await isWanted(first))) return undefined;
   for (const name of names) {
     if ((await mapOver(name)) !== undefined) continue;
