@@ -138,13 +138,8 @@ function announce(plan: CopyPlan, target: CopyTarget, options: Options, context:
   const isDryRun = options.dryRun ?? false;
   const targetSize = target.volume?.size;
   if (options.json) {
-    context.stdout.json({
-      type: "plan",
-      ...plan,
-      isNewTarget: target.isNew,
-      targetSize,
-      dryRun: isDryRun,
-    });
+    const facts = { ...plan, isNewTarget: target.isNew, targetSize };
+    context.stdout.json({ type: "plan", ...facts, dryRun: isDryRun });
   } else if (isDryRun) {
     context.stdout.write(planText(plan, target));
   } else if (options.verbose) {
