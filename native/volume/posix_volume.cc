@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/units.h"
+#include "volume/bounce.h"
 
 namespace blockhaul {
 namespace {
@@ -44,6 +46,7 @@ void PosixVolume::submit(Reactor& reactor, Request& request) {
   request.progress = 0;
   request.step = 0;
   request.handle = this;
+  request.scratch = nullptr;
   request.file.context = &request;
   request.file.on_done = file_done;
   switch (request.operation) {
@@ -75,7 +78,8 @@ void PosixVolume::file_done(FileOperation& operation, std::int64_t result) noexc
   }
 }
 
-/// Starts what is left of a read or a write: all that is aligned directly, else all of it buffered.
+/// Starts what is left of a read or a write: all that is aligned directly, else all of it another
+/// way.
 void PosixVolume::advance(Request& request) {
   FileOperation& file = request.file;
   const std::uint64_t left = request.length - request.progress;
@@ -86,6 +90,7 @@ void PosixVolume::advance(Request& request) {
   const bool aligned = file.offset % offset_alignment_ == 0 && left >= offset_alignment_ &&
                        reinterpret_cast<std::uintptr_t>(file.data) % memory_alignment_ == 0;
   const bool direct = aligned && direct_ && !direct_refused_.load(std::memory_order_relaxed);
+  if (!direct && can_bounce()) return start_bounce(request);
   file.descriptor = (direct ? direct_ : buffered_).get();
   file.length = direct ? left - left % offset_alignment_ : left;
   if (is_gated(request) &&
@@ -106,6 +111,7 @@ bool PosixVolume::is_gated(const Request& request) const {
 }
 
 void PosixVolume::transferred(Request& request, std::int64_t result) {
+  if (request.scratch != nullptr) return bounced(request, result);
   if (is_gated(request)) gate_.leave();
   if (result < 0) {
     if (try_again(result) && request.step++ < kIdleRetries) return advance(request);
@@ -122,6 +128,77 @@ void PosixVolume::transferred(Request& request, std::int64_t result) {
   request.progress += static_cast<std::uint64_t>(result);
   if (request.progress >= request.length) return finish(request, 0);
   advance(request);
+}
+
+bool PosixVolume::can_bounce() const {
+  return is_block_ && info_.direct && !direct_refused_.load(std::memory_order_relaxed);
+}
+
+void PosixVolume::start_bounce(Request& request) {
+  auto made = Bounce::around(request.offset + request.progress, request.offset + request.length,
+                             offset_alignment_);
+  if (!made) return complete_later(*request.reactor, request, made.error().number);
+  Bounce& bounce = *made.value().release();
+  request.scratch = &bounce;
+  const bool writes = request.operation == Operation::write;
+  if (writes && bounce.is_whole()) {
+    std::memcpy(bounce.bytes(), request.data.data() + request.progress, bounce.count);
+    bounce.writes_back = true;
+  }
+  aim_bounce(request);
+  const auto kind = bounce.is_whole() ? WriteGate::Kind::direct : WriteGate::Kind::alone;
+  if (writes && !gate_.enter(request, kind, resume)) return;
+  request.reactor->submit(request.file);
+}
+
+/// Points the request's operation at what is left of the transfer under way.
+void PosixVolume::aim_bounce(Request& request) {
+  const auto& volume = *static_cast<PosixVolume*>(request.handle);
+  const auto& bounce = *static_cast<Bounce*>(request.scratch);
+  FileOperation& file = request.file;
+  file.kind = bounce.writes_back ? FileOperation::Kind::write : FileOperation::Kind::read;
+  file.descriptor = volume.direct_.get();
+  file.data = bounce.memory.bytes().data() + bounce.done;
+  file.offset = bounce.offset + bounce.done;
+  file.length = bounce.length - bounce.done;
+}
+
+void PosixVolume::bounced(Request& request, std::int64_t result) {
+  auto& bounce = *static_cast<Bounce*>(request.scratch);
+  const bool writes = request.operation == Operation::write;
+  if (try_again(result) && request.step++ < kIdleRetries) {
+    return request.reactor->submit(request.file);
+  }
+  if (result <= 0) {
+    end_bounce(request);
+    if (result != -EINVAL) return finish(request, result == 0 ? EIO : static_cast<int>(-result));
+    direct_refused_.store(true, std::memory_order_relaxed);
+    return advance(request);
+  }
+  request.step = 0;
+  bounce.done += static_cast<std::uint64_t>(result);
+  std::byte* own = request.data.data() + request.progress;
+  if (bounce.done == bounce.length) {
+    const bool is_done = !writes || bounce.writes_back;
+    if (!writes) std::memcpy(own, bounce.bytes(), bounce.count);
+    if (is_done) {
+      request.progress += bounce.count;
+      end_bounce(request);
+      if (request.progress >= request.length) return finish(request, 0);
+      return advance(request);
+    }
+    std::memcpy(bounce.bytes(), own, bounce.count);
+    bounce.writes_back = true;
+    bounce.done = 0;
+  }
+  aim_bounce(request);
+  request.reactor->submit(request.file);
+}
+
+void PosixVolume::end_bounce(Request& request) {
+  delete static_cast<Bounce*>(request.scratch);
+  request.scratch = nullptr;
+  if (is_gated(request)) gate_.leave();
 }
 
 void PosixVolume::advance_zero(Request& request) {

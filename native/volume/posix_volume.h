@@ -32,10 +32,11 @@ struct PosixOpenOptions {
 
 /// An image file or a block device.
 ///
-/// Aligned requests go through a descriptor opened with O_DIRECT; what is not aligned to the
-/// device's blocks (an image's last bytes, a caller's odd offsets) goes through a second, buffered
-/// descriptor of the same inode. The kernel keeps the two coherent, as long as no write of one kind
-/// goes on beside one of the other: a WriteGate sees to that.
+/// Aligned requests go through a descriptor opened with O_DIRECT. What is not aligned (an image's
+/// last bytes, a caller's odd offsets) goes, of a file, through a second, buffered descriptor of
+/// the same inode: the kernel keeps the two coherent, as long as no write of one kind goes on
+/// beside one of the other. Of a block device, it goes through whole blocks in memory (Bounce). A
+/// WriteGate keeps the ways apart.
 ///
 /// A zero request climbs down a ladder whose refused steps are remembered for the volume:
 ///
@@ -59,6 +60,11 @@ class PosixVolume final : public Volume {
   static void resume(Task& task) noexcept;
   [[nodiscard]] bool is_gated(const Request& request) const;
   void transferred(Request& request, std::int64_t result);
+  [[nodiscard]] bool can_bounce() const;
+  void start_bounce(Request& request);
+  static void aim_bounce(Request& request);
+  void bounced(Request& request, std::int64_t result);
+  void end_bounce(Request& request);
   void advance_zero(Request& request);
   void zeroed(Request& request, std::int64_t result);
   void advance_flush(Request& request);
@@ -73,7 +79,7 @@ class PosixVolume final : public Volume {
   UniqueDescriptor buffered_;
   std::atomic<bool> direct_refused_{false};
   std::atomic<int> flush_error_{0};     ///< the first; a positive errno
-  WriteGate gate_;                      ///< of writes, where there are two ways
+  WriteGate gate_;                      ///< of writes, where there are several ways
   std::atomic<unsigned> zero_step_{0};  ///< the first step of the ladder that was not refused
 };
 

@@ -36,6 +36,7 @@ struct Request {
   FileOperation file{};
   Task task{};
   void* handle = nullptr;
+  void* scratch = nullptr;  ///< memory of its own
 };
 
 /// What is known of a target's content. There is no "assumed".

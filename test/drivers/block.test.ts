@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -116,8 +117,97 @@ function testSectorSize(sectorSize: number): void {
   });
 }
 
+/** A page of a device in the page cache that holds other bytes than the medium by now. */
+async function withStalePage(
+  sectorSize: number,
+  body: (device: string, file: string, fresh: Buffer) => Promise<void>,
+): Promise<void> {
+  const size = 64 * 1024;
+  const file = newFile(size);
+  writeAt(file, Buffer.alloc(size, "stale"), 0);
+  const device = attach(file, "--sector-size", String(sectorSize));
+  // As whoever probes a device does in the middle of a copy onto it.
+  const prober = openSync(device, "r");
+  try {
+    readSync(prober, Buffer.alloc(size), 0, size, 0);
+    const fresh = Buffer.alloc(size, "fresh!");
+    writeAt(file, fresh, 0);
+    const seen = Buffer.alloc(size);
+    readSync(prober, seen, 0, size, 0);
+    expect(seen.toString("latin1", 0, 5)).toBe("stale");
+    await body(device, file, fresh);
+  } finally {
+    closeSync(prober);
+    detach(device);
+  }
+}
+
 function testDevices(): void {
+  describe.each([512, 4096])(
+    "a block device with a stale page, sectors of %i bytes",
+    (sectorSize) => {
+      it("keeps the neighbours of what is written at odd places", () =>
+        withStalePage(sectorSize, async (device, file, fresh) => {
+          const volume = await openVolume(device, { mode: "write" });
+          for (const [position, length] of [
+            [100, 10],
+            [4000, 5000],
+            [40_001, 1],
+            [fresh.length - 3, 3],
+          ] as const) {
+            const bytes = Buffer.alloc(length, "written");
+            await volume.write(bytes, { position });
+            bytes.copy(fresh, position);
+          }
+          await volume.close();
+          expect(readFileSync(file).equals(fresh)).toBe(true);
+        }));
+
+      it("is read from the medium at odd places", () =>
+        withStalePage(sectorSize, async (device, _, fresh) => {
+          await using volume = await openVolume(device);
+          for (const [position, length] of [
+            [1, 1],
+            [4001, 9000],
+            [fresh.length - 5, 5],
+          ] as const) {
+            const { buffer } = await volume.read(Buffer.alloc(length), { position });
+            expect(buffer.equals(fresh.subarray(position, position + length))).toBe(true);
+          }
+        }));
+
+      it("takes an odd tail without the old bytes around it", () =>
+        withStalePage(sectorSize, async (device, file, fresh) => {
+          const source = newFile(0);
+          const content = Buffer.alloc(20_513, "the source");
+          writeFileSync(source, content);
+          await using from = await openVolume(source);
+          const target = await openVolume(device, { mode: "write" });
+          await copyVolume(from, target);
+          await target.close();
+          content.copy(fresh, 0);
+          expect(readFileSync(file).equals(fresh)).toBe(true);
+        }));
+    },
+  );
+
   describe("a block device", () => {
+    it("keeps all of many odd writes into the same blocks", async () => {
+      const size = 64 * 1024;
+      const file = newFile(size);
+      const volume = await openVolume(attach(file, "--sector-size", "4096"), { mode: "write" });
+      const expected = Buffer.alloc(size);
+      const writes = Array.from({ length: 600 }, (_, index) => {
+        const position = index * 109;
+        const bytes = Buffer.alloc(109, index + 1);
+        bytes.copy(expected, position, 0, Math.min(109, size - position));
+        return volume.write(bytes.subarray(0, size - position), { position });
+      });
+      await Promise.all(writes);
+      await volume.close();
+      expect(readFileSync(file).equals(expected)).toBe(true);
+    });
+
     it("says how large its sectors are", async () => {
       for (const sectorSize of [512, 4096]) {
         const device = attach(newFile(1024 ** 2), "--sector-size", String(sectorSize));

@@ -12,6 +12,7 @@ namespace {
 
 constexpr WriteGate::Kind kDirect = WriteGate::Kind::direct;
 constexpr WriteGate::Kind kCached = WriteGate::Kind::cached;
+constexpr WriteGate::Kind kAlone = WriteGate::Kind::alone;
 
 class WriteGateTest : public testing::Test {
  protected:
@@ -83,6 +84,22 @@ TEST_F(WriteGateTest, NobodyOvertakesTheLine) {
   EXPECT_EQ(resumed_, (std::vector<int>{1, 2, 3}));
   leave();
   EXPECT_TRUE(enter(4, kDirect));
+}
+
+TEST_F(WriteGateTest, LetsOneThatGoesAloneMeetNobody) {
+  EXPECT_TRUE(enter(0, kAlone));
+  EXPECT_FALSE(enter(1, kAlone));
+  EXPECT_FALSE(enter(2, kAlone));
+  EXPECT_FALSE(enter(3, kDirect));
+  leave();
+  EXPECT_EQ(resumed_, (std::vector<int>{1}));
+  leave();
+  EXPECT_EQ(resumed_, (std::vector<int>{1, 2}));
+  leave();
+  EXPECT_EQ(resumed_, (std::vector<int>{1, 2, 3}));
+  EXPECT_FALSE(enter(4, kAlone));
+  leave();
+  EXPECT_EQ(resumed_, (std::vector<int>{1, 2, 3, 4}));
 }
 
 }  // namespace
