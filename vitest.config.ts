@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -45,8 +46,8 @@ export default defineConfig({
           name: "guest",
           include: ["test/guest/**/*.test.ts"],
           globalSetup: ["test/support/guest-setup.ts"],
-          // One guest at a time, after the others: vitest wants a group of its own for another number of workers.
-          fileParallelism: false,
+          // A guest for each processor, after the others: vitest wants a group of its own for another number of workers.
+          maxWorkers: availableParallelism(),
           testTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },

@@ -18,11 +18,11 @@ Result<std::unique_ptr<Bounce>> Bounce::around(std::uint64_t begin, std::uint64_
   const std::uint64_t length = std::min(last - offset, std::max(kMost, alignment));
   Result<PageMemory> memory = PageMemory::create(length);
   if (!memory) return memory.error();
-  return std::unique_ptr<Bounce>(new Bounce{.memory = std::move(memory.value()),
-                                            .offset = offset,
-                                            .length = length,
-                                            .from = begin - offset,
-                                            .count = std::min(end, offset + length) - begin});
+  return std::make_unique<Bounce>(Bounce{.memory = std::move(memory.value()),
+                                         .offset = offset,
+                                         .length = length,
+                                         .from = begin - offset,
+                                         .count = std::min(end, offset + length) - begin});
 }
 
 }  // namespace blockhaul

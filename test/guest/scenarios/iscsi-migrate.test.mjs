@@ -42,7 +42,7 @@ before(async () => {
     store: "memstore",
     settings: { "memstore device bytes": String(512 * mib) },
   });
-  process.env["CEPH_CONF"] = ceph.conf;
+  process.env.CEPH_CONF = ceph.conf;
   await must("mkfs.ext4", ["-q", "-d", content, backingFile(image, size)]);
   await assertIsWhole(image);
   atFirst = await leftovers();

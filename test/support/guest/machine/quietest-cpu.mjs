@@ -22,8 +22,8 @@ function idleTimes() {
   return new Map([...lines].map(([, cpu, idle]) => [Number(cpu), Number(idle)]));
 }
 
-/** @returns {number[]} */
-function allowedCpus() {
+/** @returns {number[]} those that this process may use */
+export function allowedCpus() {
   const status = readFileSync("/proc/self/status", "utf8");
   const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? "0";
   return list.split(",").flatMap((range) => {
