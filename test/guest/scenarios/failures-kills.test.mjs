@@ -21,12 +21,16 @@ import { exec, must, scratch, until } from "../../support/guest/exec.mjs";
 import { attachments, iqn, mib, randomFile, refused, Ways } from "../../support/guest/failures.mjs";
 import { startIscsid, startMultipathd, stopMultipathd } from "../../support/guest/host.mjs";
 import { Tgt } from "../../support/guest/iscsi-target.mjs";
+import { PlainNode } from "../../support/guest/iscsiadm.mjs";
+import { leftovers } from "../../support/guest/leftovers.mjs";
 
 const killed = fileURLToPath(new URL("../../support/guest/killed.mjs", import.meta.url));
 const secretFile = `${scratch}/secret`;
 const chap = { user: "reader", password: "a-long-password" };
 const ref = `iscsi://${chap.user}@127.0.0.1/${iqn}/1?secret-file=${secretFile}&login-timeout=5`;
 const source = `${scratch}/source`;
+const portal = "127.0.0.1:3260";
+const node = new PlainNode(iqn, portal);
 const ways = new Ways("kills");
 
 /** @type {import("../../support/guest/exec.mjs").Daemon} */
@@ -155,22 +159,75 @@ describe("SIGKILL", () => {
 });
 
 describe("a reboot", () => {
-  ways.fails("an attachment of another boot is abandoned", async () => {
-    const attached = await attachVolume(ref);
-    const file = `${attachments}/${attached.id}.json`;
-    assert.deepEqual(await cleanUpAttachments(), []); // it is kept
+  /**
+   * What a start of the host does to an attachment: devices and sessions are gone, files are not.
+   *
+   * @param {string} id
+   */
+  async function reboot(id) {
+    for (const address of readdirSync("/sys/class/scsi_device")) {
+      writeFileSync(`/sys/class/scsi_device/${address}/device/delete`, "1");
+    }
+    await node.logout();
+    changeRecord(id, { bootId: "another" });
+  }
+
+  /**
+   * @param {string} id
+   * @param {object} changes
+   */
+  function changeRecord(id, changes) {
+    const file = `${attachments}/${id}.json`;
     const record = JSON.parse(readFileSync(file, "utf8"));
-    writeFileSync(file, JSON.stringify({ ...record, bootId: "another" }));
+    writeFileSync(file, JSON.stringify({ ...record, ...changes }));
+  }
+
+  ways.fails("an attachment of another boot is abandoned", async () => {
+    const { id } = await attachVolume(ref);
+    assert.deepEqual(await cleanUpAttachments(), []); // it is kept
+    await reboot(id);
+    const [{ state, device } = {}] = await listAttachments();
+    assert.deepEqual({ state, device }, { state: "abandoned", device: undefined });
+    const [{ undone, error } = {}] = await cleanUpAttachments();
+    assert.equal(error, undefined);
+    assert.deepEqual(undone, [`node record of ${iqn} at ${portal}`]);
+    await cleanUp();
+  });
+
+  ways.fails("somebody else has logged in to the same since then", async () => {
+    const { id } = await attachVolume(ref);
+    await reboot(id);
+    await node.create({
+      "node.session.auth.authmethod": "CHAP",
+      "node.session.auth.username": chap.user,
+      "node.session.auth.password": chap.password,
+    });
+    await node.login();
+    const theirs = { device: await node.device(), records: node.records() };
+    const { attachments: _, ...there } = await leftovers();
+    const unchanged = async () => {
+      assert.deepEqual(await leftovers({ attachments }), { ...there, attachments: [] });
+      assert.deepEqual({ device: await node.device(), records: node.records() }, theirs);
+    };
+    for (const { error } of await cleanUpAttachments()) assert.equal(error, undefined);
+    await unchanged();
+    await (await openVolume(ref)).close();
+    await unchanged();
+    await node.logout();
+    await node.remove();
     await cleanUp();
   });
 
   ways.fails("nothing of what it lists is there any more", async () => {
-    const attached = await attachVolume(ref);
-    const file = `${attachments}/${attached.id}.json`;
-    const record = JSON.parse(readFileSync(file, "utf8"));
-    await detachVolume(attached.id);
-    writeFileSync(file, JSON.stringify({ ...record, bootId: "another" }));
-    await cleanUp();
+    for (const changes of [{ bootId: "another" }, { kept: false }]) {
+      const { id } = await attachVolume(ref);
+      const file = `${attachments}/${id}.json`;
+      const record = readFileSync(file);
+      await detachVolume(id);
+      writeFileSync(file, record);
+      changeRecord(id, changes);
+      await cleanUp();
+    }
   });
 });
 
@@ -224,11 +281,14 @@ describe("a detach", () => {
   ways.fails("while iscsid does not run", async () => {
     const { id } = await attachVolume(ref);
     await iscsid.stop("SIGKILL");
-    await refused(detachVolume(id), {
-      code: "ERR_DRIVER_UNAVAILABLE",
-      message: /could not undo the session .*iscsid does not run/,
-    });
-    iscsid = await startIscsid();
+    try {
+      await refused(detachVolume(id), {
+        code: "ERR_DRIVER_UNAVAILABLE",
+        message: /could not undo the session .*iscsid does not run/,
+      });
+    } finally {
+      iscsid = await startIscsid(); // without it, the next ones would fail too
+    }
     await cleanUp();
   });
 

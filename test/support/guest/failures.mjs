@@ -14,7 +14,7 @@ import { leftovers } from "./leftovers.mjs";
  * At the least so many ways has each of the scenarios; a scenario that lost some fails. Kills count as one for each
  * thing that is killed at, whatever the number of its moments.
  */
-const least = { refusals: 38, "in-flight": 21, kills: 15, races: 12 };
+const least = { refusals: 38, "in-flight": 21, kills: 16, races: 12 };
 
 /** Issue 3 wants this many of all together. */
 const wanted = 60;
