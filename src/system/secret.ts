@@ -65,6 +65,7 @@ function decode(bytes: Uint8Array): string | undefined {
 function unusable(file: string, what: string): BlockhaulError {
   return new BlockhaulError("ERR_INVALID_ARGUMENT", {
     message: `the secret's file ${file} ${what}`,
+    hint: "it has to hold the secret and nothing else, in one line",
   });
 }
 
