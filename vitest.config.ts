@@ -4,6 +4,19 @@ import { defineConfig } from "vitest/config";
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
+/** The conformance suite over drivers that take long in a guest: `npm run test:long`. */
+const longScenarios = ["lvm", "lvm-attached", "lvm-exported", "multipath"].map(
+  (name) => `test/guest/${name}.test.ts`,
+);
+
+const inGuests = {
+  globalSetup: ["test/support/guest-setup.ts"],
+  // A guest for each processor, after the others: vitest wants a group of its own for another number of workers.
+  maxWorkers: availableParallelism(),
+  testTimeout: 120_000,
+  sequence: { groupOrder: 1 },
+};
+
 /**
  * unit: everything that needs no other machine. e2e: a real Ceph, `inject("cephConf")`, started only when one
  * of these tests is to run. guest: iSCSI, LVM and multipath, in a User-Mode-Linux guest. package: the packed and
@@ -45,12 +58,13 @@ export default defineConfig({
         test: {
           name: "guest",
           include: ["test/guest/**/*.test.ts"],
-          globalSetup: ["test/support/guest-setup.ts"],
-          // A guest for each processor, after the others: vitest wants a group of its own for another number of workers.
-          maxWorkers: availableParallelism(),
-          testTimeout: 120_000,
-          sequence: { groupOrder: 1 },
+          exclude: longScenarios,
+          ...inGuests,
         },
+      },
+      {
+        extends: true,
+        test: { name: "guest-long", include: longScenarios, ...inGuests },
       },
       {
         extends: true,

@@ -4,6 +4,7 @@
 // npm run test:native         the native tests alone, Ceph's included; -- FILTER is GoogleTest's
 // npm run test:unit           vitest without what needs Ceph or a guest
 // npm run test:guest          the tests in a guest alone; -- FILE for some of them
+// npm run test:long           what takes too long for every day: the conformance suite over LVM and multipath, in a guest
 
 import { runNativeTests } from "./lib/native-tests.mjs";
 import { prepare } from "./lib/prepare.mjs";
@@ -12,7 +13,10 @@ import { main, Stop, say } from "./lib/run.mjs";
 import { withCeph } from "./lib/test-ceph.mjs";
 import { runVitest } from "./lib/vitest.mjs";
 
-const selections = ["--native", "--unit", "--guest"];
+/** Of vitest.config.ts; given files choose among them. */
+const everywhere = ["unit", "e2e", "guest", "guest-long"];
+
+const selections = ["--native", "--unit", "--guest", "--long"];
 
 await main(async () => {
   const args = process.argv.slice(2);
@@ -29,7 +33,7 @@ await main(async () => {
  */
 function groupsFor(only) {
   if (only === "--unit") return ["build", "test"];
-  if (only === "--guest") return ["build", "guest"];
+  if (only === "--guest" || only === "--long") return ["build", "guest"];
   if (only === "--native") return ["build", "demo", "ceph", "test"];
   return ["build", "demo", "ceph", "guest", "test"];
 }
@@ -41,9 +45,10 @@ function groupsFor(only) {
 async function runTests(only, args) {
   if (only === "--native") return withCeph(() => runNativeTests("native", { filter: args[0] }));
   if (only === "--unit") return [await runVitest("vitest", ["unit"], args)];
-  if (only === "--guest") return [await runVitest("vitest", ["guest"], args)];
+  if (only === "--guest") return [await runVitest("vitest", ["guest", "guest-long"], args)];
+  if (only === "--long") return [await runVitest("long", ["guest-long"], args)];
   // Given files, vitest itself starts a Ceph if one of them needs it.
-  if (args.length > 0) return [await runVitest("vitest", ["unit", "e2e", "guest"], args)];
+  if (args.length > 0) return [await runVitest("vitest", everywhere, args)];
   return withCeph(async () => [
     ...(await runNativeTests("native")),
     await runVitest("vitest", ["unit", "e2e", "guest"]),

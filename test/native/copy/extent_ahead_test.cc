@@ -170,13 +170,16 @@ TEST(ExtentAheadTest, InterruptsNobodyOnceItsOwnQueryIsAnswered) {
   ScriptedSource source(100, answer_from({{0, 100, kHole}}, 1));
   ExtentAhead ahead(source, 100, ExtentAhead::Mode::thread);
   std::thread stopping;
+  std::latch started(1);
   std::latch begun(1);
   // The copy ends by what this very answer brought, before the asker has looked for more to do.
   ahead.start([&] {
+    started.wait();
     stopping = std::thread([&] { ahead.stop(); });
     begun.count_down();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   });
+  started.count_down();
   begun.wait();
   stopping.join();
   EXPECT_EQ(source.interrupts, 0);
