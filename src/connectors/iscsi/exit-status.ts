@@ -9,14 +9,9 @@ const OPERATIONS = {
   login: "log in to",
   logout: "log out of",
   discover: "ask for the targets of",
-  "list-sessions": "list the sessions",
-  "list-nodes": "list the node records",
   "new-node": "make the node record of",
-  "show-node": "read the node record of",
-  "update-node": "change the node record of",
   "delete-node": "remove the node record of",
   "new-discovery": "make the discovery record of",
-  "update-discovery": "change the discovery record of",
   "delete-discovery": "remove the discovery record of",
 } as const;
 
@@ -117,9 +112,6 @@ const STATES: readonly number[] = [2, 15, 21, 22];
 const FINE: Readonly<Partial<Record<IscsiadmOperation, readonly number[]>>> = {
   login: [15],
   logout: [2, 21, 22],
-  "list-sessions": [21],
-  "list-nodes": [21],
-  "show-node": [21],
   "delete-node": [21],
 };
 

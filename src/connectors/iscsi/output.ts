@@ -14,34 +14,11 @@ export interface ListedNode {
   readonly iqn: string;
 }
 
-/** A session of this host, whoever logged in. */
-export interface ListedSession extends ListedNode {
-  /** "tcp", "iser", … */
-  readonly transport: string;
-  readonly sid: number;
-  /** The firmware of a network card logged in, not iscsid. */
-  readonly flash: boolean;
-}
-
 const NODE = String.raw`(?:\[(\S+)\]|([^\s[\]]+)):(\d{1,5}),(-?\d{1,10}) (\S+)`;
 const LISTED_NODE = new RegExp(`^${NODE}$`);
-// "(non-flash)" came with version 2.0.874.
-const LISTED_SESSION = new RegExp(
-  String.raw`^(\S+): \[(\d{1,10})\] ${NODE}(?: \((flash|non-flash)\))?$`,
-);
 export const RECORD_BEGIN = "# BEGIN RECORD";
 export const RECORD_END = "# END RECORD";
 const EMPTY = "<empty>";
-
-/** `iscsiadm -m session`: "tcp: [1] 127.0.0.1:3260,1 iqn.2026-01.test:a (non-flash)". */
-export function parseSessions(output: string): ListedSession[] {
-  return linesOf(output).flatMap((line) => {
-    const [, transport, sid, ...rest] = LISTED_SESSION.exec(line) ?? [];
-    const listed = listedNode(rest);
-    if (transport === undefined || listed === undefined) return [];
-    return [{ transport, sid: Number(sid), ...listed, flash: rest.at(-1) === "flash" }];
-  });
-}
 
 /** `iscsiadm -m discovery` and `iscsiadm -m node`: "[fd00::1]:3260,1 iqn.2026-01.test:a". */
 export function parseNodes(output: string): ListedNode[] {

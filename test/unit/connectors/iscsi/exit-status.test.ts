@@ -84,9 +84,6 @@ describe("the exit statuses of iscsiadm", () => {
       ["logout", 21],
       ["logout", 22],
       ["delete-node", 21],
-      ["show-node", 21],
-      ["list-sessions", 21],
-      ["list-nodes", 21],
     ];
     for (const [operation, status] of fine) expect(isFine(operation, status)).toBe(true);
     for (const status of Array(40).keys()) {
@@ -104,12 +101,6 @@ describe("the exit statuses of iscsiadm", () => {
     expect(errorOfStatus(20, place).hint).toContain("systemctl start iscsid");
     expect(errorOfStatus(24, place).hint).toContain("secret");
     expect(errorOfStatus(8, place).hint).toBe(ERROR_CODES.ERR_UNREACHABLE.hint);
-  });
-
-  it("give a sentence without a target too", () => {
-    expect(errorOfStatus(20, { operation: "list-sessions" }).message).toBe(
-      "could not list the sessions: iscsid does not run (iscsiadm's status 20)",
-    );
   });
 
   it("are retried exactly where their error says so", () => {

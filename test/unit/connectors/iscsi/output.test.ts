@@ -5,81 +5,10 @@ import {
   type ListedNode,
   parseNodes,
   parseRecords,
-  parseSessions,
 } from "../../../../src/connectors/iscsi/output.js";
 import { garbage, groupTag, portal, targetName, value } from "./arbitraries.js";
 
 const iqn = "iqn.2026-01.test:a";
-
-describe("parseSessions", () => {
-  it("reads what versions 2.0.873 to 2.1.8 print", () => {
-    const output = [
-      "tcp: [1] 127.0.0.1:3260,1 iqn.2026-01.test:a (non-flash)",
-      "iser: [12] [fd00::1]:3261,2 iqn.2026-01.test:a (flash)",
-      "tcp: [3] [localhost]:3260,-1 iqn.2026-01.test:a",
-      // What has a dot in it gets no brackets.
-      "tcp: [4] ::ffff:10.0.0.1:3260,1 eui.02004567A425678D (non-flash)",
-      "tcp: [5] [fe80::1%eth0]:3260,1 IQN.someone:Else_s (non-flash)",
-      "",
-    ].join("\n");
-    const flash = false;
-    expect(parseSessions(output)).toEqual([
-      { transport: "tcp", sid: 1, portal: at("127.0.0.1"), groupTag: 1, iqn, flash },
-      { transport: "iser", sid: 12, portal: at("fd00::1", 3261), groupTag: 2, iqn, flash: true },
-      { transport: "tcp", sid: 3, portal: at("localhost"), iqn, flash },
-      {
-        transport: "tcp",
-        sid: 4,
-        portal: at("::ffff:10.0.0.1"),
-        groupTag: 1,
-        iqn: "eui.02004567A425678D",
-        flash,
-      },
-      {
-        transport: "tcp",
-        sid: 5,
-        portal: at("fe80::1%eth0"),
-        groupTag: 1,
-        iqn: "IQN.someone:Else_s",
-        flash,
-      },
-    ]);
-  });
-
-  it.each([
-    "iscsiadm: No active sessions.",
-    "tcp: [1] 127.0.0.1:3260,1",
-    "tcp: [1] 127.0.0.1:3260 iqn.2026-01.test:a",
-    "tcp: [x] 127.0.0.1:3260,1 iqn.2026-01.test:a",
-    "tcp: [1] 127.0.0.1:0,1 iqn.2026-01.test:a",
-    "tcp: [1] 127.0.0.1:65536,1 iqn.2026-01.test:a",
-    "tcp: [1] 127.0.0.1:3260,1 iqn.2026-01.test:a (non-flash) and more",
-    " tcp: [1] 127.0.0.1:3260,1 iqn.2026-01.test:a",
-    "127.0.0.1:3260,1 iqn.2026-01.test:a",
-  ])("passes over %j", (line) => {
-    expect(parseSessions(`${line}\n`)).toEqual([]);
-  });
-
-  it("reads every line that is one as it was meant", () => {
-    const session = fc.record({
-      transport: fc.constantFrom("tcp", "iser", "bnx2i"),
-      sid: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
-      portal,
-      groupTag,
-      iqn: targetName,
-      flash: fc.boolean(),
-    });
-    fc.assert(
-      fc.property(fc.array(fc.tuple(session, noise)), (lines) => {
-        const output = lines.map(([{ transport, sid, flash, ...node }, between]) => {
-          const kind = flash ? "flash" : "non-flash";
-          return `${between}${transport}: [${sid}] ${nodeLine(node)} (${kind})\n`;
-        });
-        expect(parseSessions(output.join(""))).toEqual(lines.map(([before]) => before));
-      }),
-    );
-  });
-});
 
 describe("parseNodes", () => {
   it("reads discoveries and lists of records", () => {
@@ -159,7 +88,7 @@ describe("parseRecords", () => {
 it("no parser throws, whatever it gets, nor finds what no line is", () => {
   fc.assert(
     fc.property(garbage, (text) => {
-      for (const node of [...parseNodes(text), ...parseSessions(text)]) {
+      for (const node of parseNodes(text)) {
         expect(node.portal.port).toBeGreaterThan(0);
         expect(`${node.iqn}${node.portal.host}`).toMatch(/^\S+$/);
       }
@@ -171,19 +100,9 @@ it("no parser throws, whatever it gets, nor finds what no line is", () => {
 
 it("the parsers take long garbage in their stride", () => {
   const started = performance.now();
-  for (const piece of [
-    "[",
-    "[[[]:",
-    "tcp: [1] ",
-    "a:1,",
-    "1:1,1 ",
-    "x = ",
-    "# BEGIN RECORD",
-    " ",
-  ]) {
+  for (const piece of ["[", "[[[]:", "a:1,", "1:1,1 ", "x = ", "# BEGIN RECORD", " "]) {
     const text = piece.repeat(20_000);
     parseNodes(text);
-    parseSessions(text);
     parseRecords(text);
   }
   expect(performance.now() - started).toBeLessThan(5000);
