@@ -179,7 +179,10 @@ describe("blockhaul drivers", () => {
       "synthetic",
     ]);
     expect(drivers.every(({ type, available }) => type === "driver" && available)).toBe(true);
-    expect(drivers.filter(({ attach }) => attach).map(({ name }) => name)).toEqual(["iscsi"]);
+    expect(drivers.filter(({ attach }) => attach).map(({ name }) => name)).toEqual([
+      "lvm",
+      "iscsi",
+    ]);
     expect(stdout).toMatch(/^driver .* attach +here$/m);
   });
 
