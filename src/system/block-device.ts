@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 
 import { BlockhaulError } from "../errors.js";
-import { readAttribute } from "./sysfs.js";
+import { readAttribute, SYSFS_SECTOR } from "./sysfs.js";
 
 /** What the kernel knows of a block device of this host. */
 export interface BlockDevice {
@@ -12,8 +12,6 @@ export interface BlockDevice {
   /** Bytes: the smallest unit that it reads and writes. */
   readonly blockSize: number;
 }
-
-const SECTOR = 512; // of sysfs, whatever the device's own is
 
 /**
  * The device that a path leads to.
@@ -40,7 +38,7 @@ export async function blockDeviceAt(path: string): Promise<BlockDevice> {
   if (sectors === undefined || blockSize === undefined) {
     throw new BlockhaulError("ERR_NOT_FOUND", { message: `the device ${path} is gone` });
   }
-  return { number, size: Number(sectors) * SECTOR, blockSize: Number(blockSize) };
+  return { number, size: Number(sectors) * SYSFS_SECTOR, blockSize: Number(blockSize) };
 }
 
 /** "254:0" of a dev_t below 2^32, as glibc lays it out: sysmacros.h. */

@@ -2,6 +2,9 @@
 import { constants } from "node:fs";
 import { readdir, readFile, realpath, writeFile } from "node:fs/promises";
 
+/** Bytes: in these are the sizes of all devices given, whatever their own sectors are. */
+export const SYSFS_SECTOR = 512;
+
 /** An attribute without its newline; undefined where it is absent or cannot be read. */
 export async function readAttribute(file: string): Promise<string | undefined> {
   try {

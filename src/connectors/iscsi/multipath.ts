@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 
 import { findProgram, type Program, runProgram } from "../../system/program.js";
-import { listFolder, readAttribute } from "../../system/sysfs.js";
+import { listFolder, readAttribute, SYSFS_SECTOR } from "../../system/sysfs.js";
 import { waitFor } from "../../system/wait.js";
 import { holdersOf } from "./holders.js";
 
@@ -76,7 +76,7 @@ export async function findMap(uuid: string): Promise<MultipathMap | undefined> {
 
 /** Bytes, as the map has them: not what its paths have where the LUN has grown since. */
 export async function sizeOf({ device }: MultipathMap): Promise<number> {
-  return Number(await readAttribute(path.join("/sys/class/block", device, "size"))) * 512;
+  return Number(await readAttribute(path.join("/sys/class/block", device, "size"))) * SYSFS_SECTOR;
 }
 
 /** The paths of a map: "sda", "sdb". */

@@ -2,13 +2,13 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 
+import { deviceNumber } from "../../system/block-device.js";
 import { type Program, runProgram } from "../../system/program.js";
-import { listFolder, readAttribute, writeAttribute } from "../../system/sysfs.js";
+import { listFolder, readAttribute, SYSFS_SECTOR, writeAttribute } from "../../system/sysfs.js";
 import { waitFor } from "../../system/wait.js";
 import type { DeviceIdentity } from "../connection.js";
 import type { Session } from "./sessions.js";
 
-const SECTOR = 512; // of sysfs, whatever the device's own is
 const DISK = "0";
 /** Of what is there but cannot say yet what it is. */
 const UNKNOWN = "31";
@@ -75,7 +75,7 @@ export async function identityOf({
   return {
     ...(wwid ? { wwid: wwid.replace(/\s+/g, " ") } : {}),
     ...(serial ? { serial } : {}),
-    size: Number(sectors) * SECTOR,
+    size: Number(sectors) * SYSFS_SECTOR,
   };
 }
 
@@ -133,14 +133,4 @@ export async function deleteDevice({ folder }: ScsiDevice): Promise<boolean> {
   });
   const gone = async () => ((await listFolder(folder)).length === 0 ? true : undefined);
   return (await waitFor(gone, { deadlineMs: GONE_DEADLINE_MS })) ?? false;
-}
-
-/** "8:16" */
-export function deviceNumber(rdev: number): string {
-  // The layout of Linux's dev_t in user space: glibc's gnu_dev_major and gnu_dev_minor.
-  const high = Math.floor(rdev / 2 ** 32);
-  const low = rdev % 2 ** 32;
-  const major = ((low >>> 8) & 0xfff) | (high & ~0xfff);
-  const minor = (low & 0xff) | ((low >>> 12) & ~0xff);
-  return `${major}:${minor}`;
 }
