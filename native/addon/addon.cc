@@ -1,6 +1,7 @@
 #include "addon/copy_handle.h"
 #include "addon/environment.h"
 #include "addon/file_lock.h"
+#include "addon/journal_handle.h"
 #include "addon/open.h"
 #include "addon/status.h"
 #include "addon/volume_handle.h"
@@ -19,6 +20,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   VolumeHandle::define(env);
   CopyHandle::define(env);
   FileLockHandle::define(env);
+  JournalHandle::define(env);
   exports.Set("zeroDetection", std::string(is_zero_version()));
   exports.Set("setErrorFactory", Napi::Function::New<set_error_factory>(env));
   exports.Set("openPosix", Napi::Function::New<open_posix>(env));
@@ -26,6 +28,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("openSynthetic", Napi::Function::New<open_synthetic>(env));
   exports.Set("openJs", Napi::Function::New<open_js>(env));
   exports.Set("startCopy", Napi::Function::New<CopyHandle::start>(env));
+  exports.Set("createJournal", Napi::Function::New<JournalHandle::create>(env));
+  exports.Set("createTemporaryJournal", Napi::Function::New<JournalHandle::create_temporary>(env));
+  exports.Set("openJournal", Napi::Function::New<JournalHandle::open>(env));
+  exports.Set("readJournal", Napi::Function::New<JournalHandle::read>(env));
   exports.Set("lockFile", Napi::Function::New<FileLockHandle::take>(env));
   exports.Set("ioStatus", Napi::Function::New<io_status>(env));
   exports.Set("librbdStatus", Napi::Function::New<librbd_status>(env));

@@ -43,6 +43,13 @@ bool bool_field(const Napi::Object& object, const char* name, bool fallback) {
   return value.As<Napi::Boolean>().Value();
 }
 
+DigestKind digest_field(const Napi::Object& object, const char* name) {
+  const std::string kind = string_field(object, name);
+  if (kind == "xxh3") return DigestKind::xxh3;
+  if (kind == "sha256") return DigestKind::sha256;
+  return DigestKind::none;
+}
+
 std::optional<std::string> optional_string(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
   if (absent(value)) return std::nullopt;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "addon/node_api.h"
+#include "core/digest.h"
 
 namespace blockhaul {
 
@@ -17,6 +18,9 @@ std::string string_value(const Napi::Value& value, const char* name);
 std::string string_field(const Napi::Object& object, const char* name);
 std::uint64_t number_field(const Napi::Object& object, const char* name);
 bool bool_field(const Napi::Object& object, const char* name, bool fallback);
+
+/// "xxh3", "sha256" or "none".
+DigestKind digest_field(const Napi::Object& object, const char* name);
 
 std::optional<std::string> optional_string(const Napi::Object& object, const char* name);
 std::optional<std::uint64_t> optional_number(const Napi::Object& object, const char* name);

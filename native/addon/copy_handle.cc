@@ -1,17 +1,15 @@
 #include "addon/copy_handle.h"
 
 #include "addon/arguments.h"
+#include "addon/journal_handle.h"
 #include "addon/running_copy.h"
 #include "addon/volume_handle.h"
 
 namespace blockhaul {
 namespace {
 
-DigestKind digest_kind(const Napi::Object& options) {
-  const std::string name = string_field(options, "digest");
-  if (name == "xxh3") return DigestKind::xxh3;
-  if (name == "sha256") return DigestKind::sha256;
-  return DigestKind::none;
+std::chrono::nanoseconds milliseconds_field(const Napi::Object& object, const char* name) {
+  return std::chrono::milliseconds(number_field(object, name));
 }
 
 CopyOptions copy_options(const Napi::Object& object) {
@@ -22,12 +20,25 @@ CopyOptions copy_options(const Napi::Object& object) {
   options.memory = number_field(object, "memory");
   options.lanes = static_cast<std::uint32_t>(number_field(object, "threads"));
   options.use_extents = bool_field(object, "useExtents", true);
-  options.digest = digest_kind(object);
+  options.digest = digest_field(object, "digest");
+  options.begin = number_field(object, "begin");
+  options.end = number_field(object, "end");
   options.bandwidth_limit = number_field(object, "bandwidthLimit");
-  const bool fits = is_power_of_two(options.request_size) && options.request_size >= kLeaf &&
-                    options.request_size <= kChunk && options.requests >= 1 && options.lanes >= 1;
+  options.iops_limit = number_field(object, "iopsLimit");
+  options.retries = static_cast<std::uint32_t>(number_field(object, "retries"));
+  options.salvage = bool_field(object, "salvage", false);
+  options.checkpoint_interval = milliseconds_field(object, "checkpointMs");
+  options.request_timeout = milliseconds_field(object, "requestTimeoutMs");
+  options.stall_limit = milliseconds_field(object, "stallLimitMs");
+  const bool ranges = options.begin % kChunk == 0 && options.begin <= options.last() &&
+                      options.last() <= options.size &&
+                      (options.last() % kChunk == 0 || options.last() == options.size);
+  const bool fits = ranges && is_power_of_two(options.request_size) &&
+                    options.request_size >= kLeaf && options.request_size <= kChunk &&
+                    options.requests >= 1 && options.lanes >= 1;
   if (!fits)
-    throw Napi::TypeError::New(object.Env(), "requestSize, requests or threads out of range");
+    throw Napi::TypeError::New(object.Env(),
+                               "range, requestSize, requests or threads out of range");
   return options;
 }
 
@@ -41,11 +52,13 @@ void CopyHandle::define(Napi::Env env) {
                       InstanceMethod<&CopyHandle::progress>("progress"),
                       InstanceMethod<&CopyHandle::cancel>("cancel"),
                       InstanceMethod<&CopyHandle::set_bandwidth_limit>("setBandwidthLimit"),
+                      InstanceMethod<&CopyHandle::set_iops_limit>("setIopsLimit"),
+                      InstanceMethod<&CopyHandle::set_paused>("setPaused"),
                   }));
 }
 
 Napi::Value CopyHandle::start(const Napi::CallbackInfo& call) {
-  return Environment::of(call.Env()).copy_class.New({call[0], call[1], call[2]});
+  return Environment::of(call.Env()).copy_class.New({call[0], call[1], call[2], call[3]});
 }
 
 CopyHandle::CopyHandle(const Napi::CallbackInfo& call) : ObjectWrap(call) {
@@ -53,7 +66,9 @@ CopyHandle::CopyHandle(const Napi::CallbackInfo& call) : ObjectWrap(call) {
   VolumeHandle& source = VolumeHandle::unwrap(call[0]);
   VolumeHandle& target = VolumeHandle::unwrap(call[1]);
   const CopyOptions options = copy_options(call[2].As<Napi::Object>());
-  copy_ = std::make_shared<RunningCopy>(env, source, target, options);
+  std::shared_ptr<Journal> journal;
+  if (!call[3].IsUndefined()) journal = JournalHandle::unwrap(call[3]);
+  copy_ = std::make_shared<RunningCopy>(env, source, target, std::move(journal), options);
   finished_ = Napi::Persistent(copy_->promise().As<Napi::Object>());
   Environment::of(env).add(copy_);
   copy_->start(env);
@@ -72,6 +87,16 @@ Napi::Value CopyHandle::cancel(const Napi::CallbackInfo& call) {
 
 Napi::Value CopyHandle::set_bandwidth_limit(const Napi::CallbackInfo& call) {
   copy_->set_bandwidth_limit(whole_number(call[0], "bytesPerSecond"));
+  return call.Env().Undefined();
+}
+
+Napi::Value CopyHandle::set_iops_limit(const Napi::CallbackInfo& call) {
+  copy_->set_iops_limit(whole_number(call[0], "perSecond"));
+  return call.Env().Undefined();
+}
+
+Napi::Value CopyHandle::set_paused(const Napi::CallbackInfo& call) {
+  copy_->set_paused(call[0].ToBoolean());
   return call.Env().Undefined();
 }
 

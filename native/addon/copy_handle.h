@@ -12,7 +12,7 @@ class RunningCopy;
 class CopyHandle final : public Napi::ObjectWrap<CopyHandle> {
  public:
   static void define(Napi::Env env);
-  /// `startCopy(source, target, options)`.
+  /// `startCopy(source, target, options, journal?)`.
   static Napi::Value start(const Napi::CallbackInfo& call);
 
   explicit CopyHandle(const Napi::CallbackInfo& call);
@@ -22,6 +22,8 @@ class CopyHandle final : public Napi::ObjectWrap<CopyHandle> {
   Napi::Value progress(const Napi::CallbackInfo& call);
   Napi::Value cancel(const Napi::CallbackInfo& call);
   Napi::Value set_bandwidth_limit(const Napi::CallbackInfo& call);
+  Napi::Value set_iops_limit(const Napi::CallbackInfo& call);
+  Napi::Value set_paused(const Napi::CallbackInfo& call);
 
   std::shared_ptr<RunningCopy> copy_;
   Napi::ObjectReference finished_;

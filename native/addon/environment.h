@@ -44,6 +44,7 @@ class Environment {
   Napi::FunctionReference volume_class;
   Napi::FunctionReference copy_class;
   Napi::FunctionReference file_lock_class;
+  Napi::FunctionReference journal_class;
 
  private:
   void shut_down();

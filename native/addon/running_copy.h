@@ -14,11 +14,13 @@ class VolumeHandle;
 
 /// A copy that JavaScript started: its threads, and the promise of its report. It keeps itself,
 /// both volumes and the process alive until it has ended; a copy that nobody looks at goes on all
-/// the same.
+/// the same. One that is abandoned keeps itself and its volumes until nothing of it hangs any more,
+/// but not the process.
 class RunningCopy final : public ShutDown, public std::enable_shared_from_this<RunningCopy> {
  public:
+  /// `journal` may be null.
   RunningCopy(Napi::Env env, VolumeHandle& source, VolumeHandle& target,
-              const CopyOptions& options);
+              std::shared_ptr<Journal> journal, const CopyOptions& options);
 
   /// Starts the threads; a failure to do so rejects the promise.
   void start(Napi::Env env);
@@ -27,6 +29,8 @@ class RunningCopy final : public ShutDown, public std::enable_shared_from_this<R
   [[nodiscard]] Napi::Object progress(Napi::Env env) const;
   void cancel();
   void set_bandwidth_limit(std::uint64_t bytes_per_second);
+  void set_iops_limit(std::uint64_t pieces_per_second);
+  void set_paused(bool paused);
 
   void begin_shut_down() override;
   void await_shut_down() override;
@@ -38,11 +42,13 @@ class RunningCopy final : public ShutDown, public std::enable_shared_from_this<R
     std::uint64_t written = 0;
     std::uint64_t zeroed = 0;
     std::uint64_t skipped = 0;
+    std::uint64_t retries = 0;
     double elapsed_ms = 0;
   };
 
   [[nodiscard]] Counters count() const;
   void ended(Napi::Env env, const CopyOutcome& outcome);
+  void drained(Napi::Env env);
   [[nodiscard]] Napi::Object report(Napi::Env env, const CopyOutcome& outcome) const;
 
   VolumeHandle& source_handle_;
@@ -51,11 +57,13 @@ class RunningCopy final : public ShutDown, public std::enable_shared_from_this<R
   Napi::ObjectReference kept_target_;
   std::shared_ptr<Volume> source_;
   std::shared_ptr<Volume> target_;
+  std::shared_ptr<Journal> journal_;
   OpenPromise open_;  ///< behind all that may throw: a promise made must be settled
   std::shared_ptr<RunningCopy> self_;  ///< until it has ended
   std::unique_ptr<CopyThreads> threads_;
   CopyOptions options_;
   Clock::time_point began_ = Clock::now();
+  bool abandoned_ = false;        ///< and something still hangs
   std::optional<Counters> last_;  ///< once it has ended: its threads and buffers are gone then
 };
 

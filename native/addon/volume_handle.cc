@@ -138,6 +138,12 @@ Napi::Value VolumeHandle::map(const Napi::CallbackInfo& call) {
 
 Napi::Value VolumeHandle::close(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
+  if (!closing_ && abandoned_ > 0) {
+    Error hangs = Error::from_errno(ETIMEDOUT, Operation::close, "requests to it still hang");
+    OpenPromise refused(env);
+    refused.reject(to_js(env, hangs, name_));
+    return refused.promise();
+  }
   if (!closing_) {
     closing_ = true;
     closed_ = std::make_unique<OpenPromise>(env);

@@ -25,6 +25,9 @@ class VolumeHandle final : public Napi::ObjectWrap<VolumeHandle> {
   [[nodiscard]] std::shared_ptr<Volume> open_volume(Napi::Env env, Operation operation) const;
   void begin() { ++in_use_; }
   void end(Napi::Env env);
+  /// What uses the volume hangs: until recover(), close() fails at once instead of waiting for it.
+  void abandon() { ++abandoned_; }
+  void recover() { --abandoned_; }
 
  private:
   Napi::Value read(const Napi::CallbackInfo& call);
@@ -40,6 +43,7 @@ class VolumeHandle final : public Napi::ObjectWrap<VolumeHandle> {
   std::shared_ptr<Volume> volume_;
   std::string name_;
   unsigned in_use_ = 0;
+  unsigned abandoned_ = 0;
   bool closing_ = false;
   std::unique_ptr<class OpenPromise> closed_;
   Napi::ObjectReference close_promise_;

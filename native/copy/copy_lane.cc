@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/retry.h"
 #include "core/units.h"
 
 namespace blockhaul {
@@ -41,6 +42,7 @@ CopyLane::CopyLane(CopyJob& job, Reactor& reactor, std::unique_ptr<BufferPool> p
   wake_task_.run = [](Task& task) noexcept {
     CopyLane& lane = *static_cast<CopyLane*>(task.context);
     lane.wake_posted_.store(false, std::memory_order_release);
+    if (!lane.watch_.running()) lane.watch();
     lane.fill();
   };
 }
@@ -54,11 +56,12 @@ void CopyLane::wake() {
 /// Starts pieces until the window is full, the planner has nothing, or the copy stops.
 void CopyLane::fill() {
   if (done_) return;
+  if (job_.stopping()) give_up_waiting();
   Piece piece;
   bool planned_all = false;
-  while (!job_.stopping() && !free_.empty()) {
+  while (!job_.stopping() && !job_.paused() && !free_.empty()) {
     if (held_) {
-      if (!held_may_start_ && held_by_limit_ != job_.rate_limit_.changes()) hold(*held_);
+      if (!held_may_start_ && held_by_limit_ != changes_of_limits()) hold(*held_);
       if (!held_may_start_ || !start(*held_)) break;
       held_.reset();
       continue;
@@ -70,31 +73,89 @@ void CopyLane::fill() {
   }
   // A piece of zeros that begins while the copy stops is released at once, and that came here.
   if (done_) return;
-  if (free_.size() < slots_.size()) return;
+  if (free_.size() < slots_.size()) return look_for_deadlines();
   if (!job_.stopping() && (held_ || !planned_all)) return;
   done_ = true;
   pace_.stop();
-  job_.lane_idle(*this);
+  watch_.stop();
+  set_held_back(false);
+  if (hangs_) return job_.lane_hangs_no_more();
+  job_.lane_idle();
 }
 
-/// Keeps a piece until its time has come by the bandwidth limit.
+/// Keeps a piece until its time has come by the limits.
 void CopyLane::hold(const Piece& piece) {
   held_ = piece;
   held_may_start_ = true;
   pace_.stop();
+  set_held_back(false);
   // Zeros cost the target nothing, unless they must be written.
   if (!piece.is_data && (job_.skips_zeros_ || job_.target_.info().zeroes)) return;
-  held_by_limit_ = job_.rate_limit_.changes();
+  held_by_limit_ = changes_of_limits();
   const Clock::time_point now = reactor_.now();
-  const Clock::time_point begin = job_.rate_limit_.reserve(piece.length, now);
+  const Clock::time_point begin =
+      std::max(job_.rate_limit_.reserve(piece.length, now), job_.iops_limit_.reserve(1, now));
   if (begin <= now) return;
   held_may_start_ = false;
+  set_held_back(true);
   pace_.start(
       reactor_, begin,
       [](void* context) noexcept {
         CopyLane& lane = *static_cast<CopyLane*>(context);
         lane.held_may_start_ = true;
+        lane.set_held_back(false);
         lane.fill();
+      },
+      this);
+}
+
+unsigned CopyLane::changes_of_limits() const {
+  return job_.rate_limit_.changes() + job_.iops_limit_.changes();
+}
+
+void CopyLane::set_held_back(bool held_back) {
+  if (held_back == held_back_) return;
+  held_back_ = held_back;
+  if (held_back) {
+    ++job_.lanes_held_back_;
+  } else {
+    --job_.lanes_held_back_;
+  }
+}
+
+bool CopyLane::is_overdue(const Slot& slot) const {
+  if (!slot.in_flight) return false;
+  const auto limit = job_.options_.request_timeout;
+  return job_.stalled() || (limit.count() > 0 && reactor_.now() - slot.since >= limit);
+}
+
+/// A request past its deadline stops the copy; when nothing else is in flight, the lane hangs.
+void CopyLane::look_for_deadlines() {
+  bool all_overdue = true;
+  for (const auto& slot : slots_) {
+    if (is_overdue(*slot)) {
+      if (!job_.stopping()) {
+        const auto side = slot->request.operation == Operation::read ? Side::source : Side::target;
+        fail(*slot, ETIMEDOUT, side);
+      }
+    } else if (slot->in_flight) {
+      all_overdue = false;
+    }
+  }
+  if (hangs_ || !job_.stopping() || !all_overdue) return;
+  hangs_ = true;
+  job_.lane_hangs();
+}
+
+void CopyLane::watch() {
+  const auto limit = job_.options_.request_timeout;
+  if (limit.count() == 0 || done_) return;
+  watch_.start(
+      reactor_, reactor_.now() + limit / 4,
+      [](void* context) noexcept {
+        CopyLane& lane = *static_cast<CopyLane*>(context);
+        lane.watch();
+        if (lane.free_.size() < lane.slots_.size()) lane.fill();
       },
       this);
 }
@@ -105,6 +166,7 @@ bool CopyLane::start(const Piece& piece) {
     job_.note_zeros(piece.offset, piece.length);
     if (job_.skips_zeros_) {
       job_.progress_.skipped += piece.length;
+      job_.piece_finished(piece);
       return true;
     }
   }
@@ -130,16 +192,55 @@ bool CopyLane::start(const Piece& piece) {
   return true;
 }
 
+/// Hands the slot's request to the volume that it is for.
+void CopyLane::submit(Slot& slot) {
+  slot.in_flight = true;
+  slot.since = reactor_.now();
+  Volume& volume = slot.request.operation == Operation::read ? job_.source_ : job_.target_;
+  volume.submit(reactor_, slot.request);
+}
+
+/// True where the request is made once more, after a while.
+bool CopyLane::retry(Slot& slot) {
+  if (!is_retryable(slot.request.error) || slot.retries >= job_.options_.retries ||
+      job_.stopping()) {
+    return false;
+  }
+  slot.retry.start(
+      reactor_, reactor_.now() + retry_delay(slot.retries),
+      [](void* context) noexcept {
+        Slot& due = *static_cast<Slot*>(context);
+        due.lane->submit(due);
+      },
+      &slot);
+  ++slot.retries;
+  ++job_.progress_.retries;
+  return true;
+}
+
+/// What waits to be tried once more need not, while the copy stops.
+void CopyLane::give_up_waiting() {
+  for (const auto& slot : slots_) {
+    if (!slot->retry.running()) continue;
+    slot->retry.stop();
+    give_back(*slot);
+  }
+}
+
 void CopyLane::start_read(Slot& slot) {
+  slot.salvaging = false;
   slot.request.operation = Operation::read;
   slot.request.offset = slot.piece.offset;
   slot.request.length = slot.piece.length;
   slot.request.data = slot.buffer.first(slot.piece.length);
-  job_.source_.submit(reactor_, slot.request);
+  submit(slot);
 }
 
 void CopyLane::request_done(Request& request) noexcept {
   Slot& slot = *static_cast<Slot*>(request.context);
+  slot.in_flight = false;
+  if (request.error != 0 && slot.lane->retry(slot)) return;
+  slot.retries = 0;
   if (request.operation == Operation::read) {
     slot.lane->read_done(slot);
   } else {
@@ -148,15 +249,43 @@ void CopyLane::request_done(Request& request) noexcept {
 }
 
 void CopyLane::read_done(Slot& slot) {
-  if (slot.request.error != 0) {
-    fail(slot, slot.request.error, Side::source);
+  const int error = slot.request.error;
+  if (error != 0 && !(job_.options_.salvage && is_media_error(error) && !job_.stopping())) {
+    fail(slot, error, Side::source);
     return release(slot);
   }
+  if (error != 0 || slot.salvaging) return salvage(slot);
+  inspect_piece(slot);
+}
+
+/// Reads the piece block by block. A block that cannot be read becomes zeros, and is listed.
+void CopyLane::salvage(Slot& slot) {
+  Request& request = slot.request;
+  if (!slot.salvaging) {
+    slot.salvaging = true;
+    slot.read = 0;
+  } else {
+    if (request.error != 0) {
+      std::fill(request.data.begin(), request.data.end(), std::byte{});
+      job_.note_bad({request.offset, request.length});
+    }
+    slot.read += request.length;
+  }
+  if (slot.read == slot.piece.length) return inspect_piece(slot);
+  if (job_.stopping()) return release(slot);
+  const std::uint64_t block = std::max<std::uint64_t>(kZeroBlock, job_.source_.info().block_size);
+  request.offset = slot.piece.offset + slot.read;
+  request.length = std::min(block, slot.piece.length - slot.read);
+  request.data = slot.buffer.subspan(slot.read, request.length);
+  submit(slot);
+}
+
+void CopyLane::inspect_piece(Slot& slot) {
   job_.progress_.read += slot.piece.length;
   static const DigestValue none{};
   const DigestValue& zero_leaf = job_.digest_ ? job_.digest_->zero_leaf() : none;
-  inspect(slot.request.data, slot.piece.offset, inspect_options_, zero_leaf, slot.runs,
-          slot.leaves);
+  inspect(slot.buffer.first(slot.piece.length), slot.piece.offset, inspect_options_, zero_leaf,
+          slot.runs, slot.leaves);
   job_.note_leaves(slot.piece.offset, slot.leaves);
   next_run(slot);
 }
@@ -165,7 +294,7 @@ void CopyLane::read_done(Slot& slot) {
 void CopyLane::next_run(Slot& slot) {
   for (; slot.run < slot.runs.size(); ++slot.run) {
     // What has not begun need not: the copy ends in an error, or was cancelled.
-    if (job_.stopping()) break;
+    if (job_.stopping()) return release(slot);
     if (slot.runs[slot.run].is_zero && job_.skips_zeros_) {
       job_.progress_.skipped += slot.runs[slot.run].length;
       continue;
@@ -174,6 +303,7 @@ void CopyLane::next_run(Slot& slot) {
     slot.by_writing = false;
     return submit_run(slot);
   }
+  job_.piece_finished(slot.piece);
   release(slot);
 }
 
@@ -196,7 +326,7 @@ void CopyLane::submit_run(Slot& slot) {
       request.data = slot.buffer.subspan(run.offset - slot.piece.offset, run.length);
     }
   }
-  job_.target_.submit(reactor_, request);
+  submit(slot);
 }
 
 void CopyLane::run_done(Slot& slot) {
@@ -211,7 +341,7 @@ void CopyLane::run_done(Slot& slot) {
     (run.is_zero ? job_.progress_.zeroed : job_.progress_.written) += request.length;
     slot.run_done += request.length;
   }
-  if (slot.run_done < run.length && !job_.stopping()) return submit_run(slot);
+  if (slot.run_done < run.length) return job_.stopping() ? release(slot) : submit_run(slot);
   ++slot.run;
   next_run(slot);
 }
@@ -220,14 +350,19 @@ void CopyLane::fail(const Slot& slot, int number, Side side) {
   Error error = Error::from_errno(number, slot.request.operation);
   error.side = side;
   error.offset = static_cast<std::int64_t>(slot.request.offset);
+  if (slot.in_flight) error.message = "no answer within the deadline; it may still be done";
   job_.stop_with(std::move(error));
 }
 
 void CopyLane::release(Slot& slot) {
+  give_back(slot);
+  fill();
+}
+
+void CopyLane::give_back(Slot& slot) {
   if (!slot.buffer.empty()) pool_->give_back(slot.buffer);
   slot.buffer = {};
   free_.push_back(&slot);
-  fill();
 }
 
 }  // namespace blockhaul

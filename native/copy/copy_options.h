@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "core/digest.h"
@@ -8,7 +9,9 @@
 namespace blockhaul {
 
 struct CopyOptions {
-  std::uint64_t size = 0;                 ///< bytes from the start of both volumes
+  std::uint64_t size = 0;   ///< of the source, in bytes
+  std::uint64_t begin = 0;  ///< where the copy begins, in both volumes: a multiple of kChunk
+  std::uint64_t end = 0;    ///< where it ends: a multiple of kChunk, or the size; 0: the size
   std::uint64_t request_size = 1 * kMiB;  ///< bytes; a power of two, kLeaf to kChunk
   std::uint32_t requests = 64;            ///< in flight at the most, over all lanes; at least 1
   std::uint64_t memory = 64 * kMiB;       ///< bytes of buffers, over all lanes
@@ -16,6 +19,17 @@ struct CopyOptions {
   bool use_extents = true;                ///< false: read all of the source
   DigestKind digest = DigestKind::xxh3;
   std::uint64_t bandwidth_limit = 0;  ///< bytes a second; 0: none
+  std::uint64_t iops_limit = 0;       ///< pieces a second; 0: none
+  std::uint32_t retries = 0;          ///< of a request that met something that may pass
+  /// What the source cannot read becomes zeros, block by block, and is listed.
+  bool salvage = false;
+
+  // Each 0: none.
+  std::chrono::nanoseconds checkpoint_interval{0};  ///< between two flushes with a journal
+  std::chrono::nanoseconds request_timeout{0};      ///< of one request, and of a flush
+  std::chrono::nanoseconds stall_limit{0};          ///< without a byte more, while not held back
+
+  [[nodiscard]] std::uint64_t last() const { return end == 0 ? size : end; }
 };
 
 }  // namespace blockhaul

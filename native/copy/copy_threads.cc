@@ -4,21 +4,23 @@
 
 namespace blockhaul {
 
-Result<std::unique_ptr<CopyThreads>> CopyThreads::start(
-    std::shared_ptr<Volume> source, std::shared_ptr<Volume> target, const CopyOptions& options,
-    std::function<void(CopyOutcome)> on_finished) {
+Result<std::unique_ptr<CopyThreads>> CopyThreads::start(Ends ends, const CopyOptions& options,
+                                                        CopyJob::OnFinished on_finished,
+                                                        std::function<void()> on_drained) {
   std::unique_ptr<CopyThreads> copy(new CopyThreads());
-  const unsigned operations = options.requests / options.lanes + 1;
+  // Beside a lane's own requests, the first one's has the flush and the journal's.
+  const unsigned operations = options.requests / options.lanes + 3;
   for (std::uint32_t i = 0; i < options.lanes; ++i) {
     auto reactor = make_reactor(ReactorKind::automatic, operations);
     if (!reactor) return reactor.error();
     copy->reactors_.push_back(std::move(reactor.value()));
   }
-  copy->source_ = std::move(source);
-  copy->target_ = std::move(target);
+  copy->ends_ = std::move(ends);
   copy->job_ =
-      std::make_unique<CopyJob>(*copy->source_, *copy->target_, options, ExtentAhead::Mode::thread);
+      std::make_unique<CopyJob>(*copy->ends_.source, *copy->ends_.target, copy->ends_.journal.get(),
+                                options, ExtentAhead::Mode::thread);
   copy->on_finished_ = std::move(on_finished);
+  copy->on_drained_ = std::move(on_drained);
   try {
     copy->supervisor_ = std::thread([&threads = *copy] { threads.supervise(); });
   } catch (const std::system_error& error) {
@@ -32,13 +34,14 @@ CopyThreads::~CopyThreads() {
   if (!ended_) {
     job_->cancel();
     // Only then: it ends the maps of all who use the volume.
-    source_->interrupt();
+    ends_.source->interrupt();
   }
   supervisor_.join();
 }
 
 void CopyThreads::supervise() {
   std::promise<CopyOutcome> promise;
+  std::promise<void> drained;
   std::vector<Reactor*> reactors;
   for (const auto& reactor : reactors_) reactors.push_back(reactor.get());
 
@@ -47,7 +50,8 @@ void CopyThreads::supervise() {
   try {
     for (Reactor* reactor : reactors) threads.emplace_back([reactor] { reactor->run(); });
     const Status started = job_->start(
-        reactors, [&promise](CopyOutcome result) { promise.set_value(std::move(result)); });
+        reactors, [&promise](CopyOutcome result) { promise.set_value(std::move(result)); },
+        [&drained] { drained.set_value(); });
     if (started) {
       outcome = promise.get_future().get();
     } else {
@@ -56,11 +60,36 @@ void CopyThreads::supervise() {
   } catch (const std::system_error& error) {
     outcome.error = Error::from_errno(error.code().value(), Operation::open, "copy threads");
   }
+  const bool requests_hang = outcome.abandoned;
+  if (requests_hang) {
+    on_finished_(outcome);
+    drained.get_future().wait();
+  }
   for (Reactor* reactor : reactors) reactor->stop();
   for (std::thread& thread : threads) thread.join();
+  if (requests_hang) {
+    job_->end_mapping();
+    ended_ = true;
+    on_drained_();
+  } else {
+    end_mapping(outcome);
+  }
+}
+
+/// Ends the map's thread, and tells the outcome: at the latest at the deadline, should a query
+/// hang.
+void CopyThreads::end_mapping(CopyOutcome& outcome) {
+  using std::chrono::milliseconds;
+  const auto limit = std::chrono::duration_cast<milliseconds>(job_->options().request_timeout);
+  outcome.abandoned = limit.count() > 0 && !job_->end_mapping_within(limit);
+  if (outcome.abandoned) on_finished_(outcome);
   job_->end_mapping();
   ended_ = true;
-  on_finished_(std::move(outcome));
+  if (outcome.abandoned) {
+    on_drained_();
+  } else {
+    on_finished_(outcome);
+  }
 }
 
 }  // namespace blockhaul

@@ -17,10 +17,10 @@ ExtentKind without_zero(ExtentKind kind) {
 
 /// Whether an answer is what Volume::map promises: it begins at `position`, has no gaps, does not
 /// leave the range.
-bool well_formed(const std::vector<Extent>& extents, std::uint64_t position, std::uint64_t size) {
+bool well_formed(const std::vector<Extent>& extents, std::uint64_t position, std::uint64_t end) {
   if (extents.empty()) return false;
   for (const Extent& extent : extents) {
-    if (extent.offset != position || extent.length == 0 || extent.length > size - position)
+    if (extent.offset != position || extent.length == 0 || extent.length > end - position)
       return false;
     position = extent.end();
   }
@@ -29,20 +29,20 @@ bool well_formed(const std::vector<Extent>& extents, std::uint64_t position, std
 
 }  // namespace
 
-ExtentAhead::ExtentAhead(Volume& source, std::uint64_t size, Mode mode)
-    : source_(source), size_(size), mode_(mode) {
+ExtentAhead::ExtentAhead(Volume& source, std::uint64_t begin, std::uint64_t end, Mode mode)
+    : source_(source), end_(end), mode_(mode), position_(begin) {
   if (mode_ == Mode::whole) {
-    if (size_ > 0) ready_.push_back({0, size_, ExtentKind::data});
-    position_ = size_;
+    if (end_ > begin) ready_.push_back({begin, end_ - begin, ExtentKind::data});
+    position_ = end_;
   }
-  all_asked_ = position_ >= size_;
+  all_asked_ = position_ >= end_;
 }
 
 ExtentAhead::~ExtentAhead() { stop(); }
 
 void ExtentAhead::start(std::function<void()> on_ready) {
   on_ready_ = std::move(on_ready);
-  if (mode_ == Mode::thread && position_ < size_) thread_ = std::thread([this] { run(); });
+  if (mode_ == Mode::thread && position_ < end_) thread_ = std::thread([this] { run(); });
 }
 
 void ExtentAhead::request_stop() {
@@ -54,13 +54,20 @@ void ExtentAhead::request_stop() {
 }
 
 void ExtentAhead::stop() {
+  while (!stop_within(kInterruptEvery)) {
+  }
+}
+
+bool ExtentAhead::stop_within(std::chrono::milliseconds limit) {
   request_stop();
-  if (!thread_.joinable()) return;
+  if (!thread_.joinable()) return true;
   {
     // More than once: a query may be about to begin, and then knows of no interrupt before. But not
     // without a query: others may be waiting for this volume's answers to theirs.
+    const auto give_up = std::chrono::steady_clock::now() + limit;
     std::unique_lock lock(mutex_);
     while (!ended_) {
+      if (std::chrono::steady_clock::now() > give_up) return false;
       const bool asking = asking_;
       lock.unlock();
       if (asking) source_.interrupt();
@@ -69,6 +76,7 @@ void ExtentAhead::stop() {
     }
   }
   thread_.join();
+  return true;
 }
 
 void ExtentAhead::run() {
@@ -87,14 +95,14 @@ void ExtentAhead::run() {
 }
 
 void ExtentAhead::ask() {
-  auto answer = source_.map(position_, size_ - position_);
+  auto answer = source_.map(position_, end_ - position_);
   // Somebody else's query was to be interrupted, and nobody can tell one from another.
   for (int again = 0; again < kMostInterrupts && interrupted_by_others(answer); ++again) {
-    answer = source_.map(position_, size_ - position_);
+    answer = source_.map(position_, end_ - position_);
   }
-  if (answer && well_formed(answer.value(), position_, size_)) return add(answer.value());
+  if (answer && well_formed(answer.value(), position_, end_)) return add(answer.value());
   failures_.fetch_add(1, std::memory_order_relaxed);
-  add({{position_, size_ - position_, ExtentKind::data}});
+  add({{position_, end_ - position_, ExtentKind::data}});
 }
 
 bool ExtentAhead::interrupted_by_others(const Result<std::vector<Extent>>& answer) {
@@ -109,7 +117,7 @@ void ExtentAhead::add(const std::vector<Extent>& extents) {
     ready_.push_back({extent.offset, extent.length, without_zero(extent.kind)});
   }
   position_ = extents.back().end();
-  all_asked_ = position_ >= size_;
+  all_asked_ = position_ >= end_;
   asking_ = false;
 }
 

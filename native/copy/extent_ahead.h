@@ -15,7 +15,7 @@ namespace blockhaul {
 /// Asks a source for its extents ahead of the copy and keeps a bounded number of them ready.
 ///
 /// A map is a hint: when a query fails, all from there on counts as data. What comes out has two
-/// kinds only, data and hole, ascending from 0 to the size, without gaps.
+/// kinds only, data and hole, ascending, without gaps, over the whole range.
 class ExtentAhead {
  public:
   enum class Mode : std::uint8_t {
@@ -24,7 +24,8 @@ class ExtentAhead {
     whole,    ///< nobody asks: all is data
   };
 
-  ExtentAhead(Volume& source, std::uint64_t size, Mode mode);
+  /// Of the bytes from `begin` to `end`.
+  ExtentAhead(Volume& source, std::uint64_t begin, std::uint64_t end, Mode mode);
   ~ExtentAhead();
   ExtentAhead(const ExtentAhead&) = delete;
   ExtentAhead& operator=(const ExtentAhead&) = delete;
@@ -36,6 +37,9 @@ class ExtentAhead {
   /// Ends the thread; what is ready stays. A query under way is interrupted where it waits for
   /// somebody else, and waited for where it does not.
   void stop();
+  /// The same, but waits no longer than `limit`; false: a query still hangs, and stop() is yet to
+  /// be called.
+  [[nodiscard]] bool stop_within(std::chrono::milliseconds limit);
 
   /// Moves what is ready to the end of `extents`. False: nothing is left to come.
   bool take(std::deque<Extent>& extents);
@@ -50,11 +54,11 @@ class ExtentAhead {
   void add(const std::vector<Extent>& extents);
 
   Volume& source_;
-  const std::uint64_t size_;
+  const std::uint64_t end_;
   const Mode mode_;
   std::function<void()> on_ready_;
   std::atomic<std::uint64_t> failures_{0};
-  std::uint64_t position_ = 0;  ///< the asker's own: where the next query begins
+  std::uint64_t position_;  ///< the asker's own: where the next query begins
 
   std::mutex mutex_;
   // Guarded by mutex_:

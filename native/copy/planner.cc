@@ -5,13 +5,18 @@
 #include "core/units.h"
 
 namespace blockhaul {
-Planner::Planner(ExtentAhead& extents, std::uint64_t size, std::uint64_t request_size,
-                 std::uint64_t longest_zero)
-    : extents_(extents), size_(size), request_size_(request_size), longest_zero_(longest_zero) {}
+
+Planner::Planner(ExtentAhead& extents, std::uint64_t begin, std::uint64_t end,
+                 std::uint64_t request_size, std::uint64_t longest_zero)
+    : extents_(extents),
+      end_(end),
+      request_size_(request_size),
+      longest_zero_(longest_zero),
+      position_(begin) {}
 
 Planner::Answer Planner::next(Piece& piece) {
   const std::lock_guard lock(mutex_);
-  if (position_ >= size_) return Answer::end;
+  if (position_ >= end_) return Answer::end;
   while (!drop_what_is_done()) {
     if (!refill()) return Answer::not_yet;
   }
@@ -47,13 +52,13 @@ std::uint64_t Planner::whole_zero_end() const {
   std::uint64_t end = first.end();
   for (std::size_t i = 1; i < known_.size() && known_[i].kind != ExtentKind::data; ++i)
     end = known_[i].end();
-  return end >= size_ ? size_ : align_down(end, kLeaf);
+  return end >= end_ ? end_ : align_down(end, kLeaf);
 }
 
 /// Where the data piece ends that begins at position_: at the request's boundary, or before the
 /// first whole leaf of zeros that is known by now.
 std::uint64_t Planner::data_end() {
-  const std::uint64_t limit = std::min(align_down(position_, request_size_) + request_size_, size_);
+  const std::uint64_t limit = std::min(align_down(position_, request_size_) + request_size_, end_);
   std::uint64_t end = std::min(align_up(position_ + 1, kLeaf), limit);
   for (std::size_t i = 0; end < limit; ++i) {
     if (i == known_.size() && !refill()) break;

@@ -9,7 +9,7 @@
 namespace blockhaul {
 
 /// A part of the volume that is moved in one go. It begins at a multiple of kLeaf and ends at one,
-/// or at the volume's end.
+/// or at the volume's end, as the range that is cut does.
 struct Piece {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
@@ -27,7 +27,8 @@ class Planner {
   enum class Answer : std::uint8_t { piece, not_yet, end };
 
   /// `request_size` is a power of two; `longest_zero` a multiple of kLeaf.
-  Planner(ExtentAhead& extents, std::uint64_t size, std::uint64_t request_size,
+  /// Of the bytes from `begin`, a multiple of kLeaf, to `end`, another or the volume's.
+  Planner(ExtentAhead& extents, std::uint64_t begin, std::uint64_t end, std::uint64_t request_size,
           std::uint64_t longest_zero);
 
   /// `not_yet`: extents are still being asked for; ExtentAhead says when there are more.
@@ -40,14 +41,14 @@ class Planner {
   [[nodiscard]] std::uint64_t data_end();
 
   ExtentAhead& extents_;
-  const std::uint64_t size_;
+  const std::uint64_t end_;
   const std::uint64_t request_size_;
   const std::uint64_t longest_zero_;
 
   std::mutex mutex_;
   // Guarded by mutex_:
-  std::deque<Extent> known_;    ///< the first one reaches beyond position_
-  std::uint64_t position_ = 0;  ///< all before it was given out; a multiple of kLeaf, or size_
+  std::deque<Extent> known_;  ///< the first one reaches beyond position_
+  std::uint64_t position_;    ///< all before it was given out; a multiple of kLeaf, or end_
 };
 
 }  // namespace blockhaul

@@ -33,6 +33,7 @@ struct Progress {
   std::atomic<std::uint64_t> written{0};  ///< to the target, as data
   std::atomic<std::uint64_t> zeroed{0};   ///< made zero on the target, by whatever way
   std::atomic<std::uint64_t> skipped{0};  ///< zeros that the target was proven to hold already
+  std::atomic<std::uint64_t> retries{0};  ///< requests that were made once more
 
   [[nodiscard]] std::uint64_t done() const { return written + zeroed + skipped; }
 };

@@ -27,8 +27,6 @@ DigestValue from_xxh3(XXH128_hash_t hash) {
   return value;
 }
 
-std::size_t value_length(DigestKind kind) { return kind == DigestKind::sha256 ? 32 : 16; }
-
 }  // namespace
 
 std::string_view name_of(DigestKind kind) {
@@ -52,6 +50,15 @@ std::string DigestValue::hex() const {
     text.push_back(kDigits[std::to_integer<unsigned>(byte) & 15]);
   }
   return text;
+}
+
+void append_run(std::vector<ChunkRun>& runs, const ChunkRun& run) {
+  if (run.count == 0) return;
+  if (!runs.empty() && runs.back().value == run.value) {
+    runs.back().count += run.count;
+  } else {
+    runs.push_back(run);
+  }
 }
 
 DigestValue digest_bytes(DigestKind kind, std::span<const std::byte> bytes) {
@@ -95,11 +102,12 @@ struct VolumeDigest::Stream {
   SHA256_CTX sha256{};
 };
 
-VolumeDigest::VolumeDigest(DigestKind kind, std::uint64_t size)
+VolumeDigest::VolumeDigest(DigestKind kind, std::uint64_t size, std::uint64_t begin)
     : kind_(kind),
       size_(size),
       leaf_count_(divide_up(size, kLeaf)),
       chunk_count_(divide_up(size, kChunk)),
+      next_(begin / kChunk),
       stream_(std::make_unique<Stream>(kind)) {
   const std::vector<std::byte> zeros(kLeaf);
   zero_leaf_ = digest_bytes(kind, zeros);
@@ -137,7 +145,7 @@ void VolumeDigest::add_leaf(std::uint64_t leaf_index, const DigestValue& value) 
   if (--open.missing == 0) {
     const DigestValue chunk_value = digest_bytes(kind_, open.leaves);
     open_.erase(chunk);
-    finish_chunks(chunk, 1, chunk_value);
+    finish_chunks(chunk, {1, chunk_value});
   }
 }
 
@@ -148,7 +156,7 @@ void VolumeDigest::add_zeros(std::uint64_t offset, std::uint64_t length) {
   while (position < end) {
     if (position % kChunk == 0 && end - position >= kChunk) {
       const std::uint64_t count = (end - position) / kChunk;
-      finish_chunks(position / kChunk, count, zero_chunk_);
+      finish_chunks(position / kChunk, {count, zero_chunk_});
       position += count * kChunk;
       continue;
     }
@@ -163,26 +171,37 @@ void VolumeDigest::add_zeros(std::uint64_t offset, std::uint64_t length) {
   }
 }
 
-void VolumeDigest::finish_chunks(std::uint64_t first, std::uint64_t count,
-                                 const DigestValue& value) {
-  if (first != folded_) {
-    waiting_.emplace(first, WaitingRun{count, value});
+void VolumeDigest::finish_chunks(std::uint64_t first, const ChunkRun& run) {
+  if (first != next_) {
+    waiting_.emplace(first, run);
     return;
   }
-  fold(count, value);
-  for (auto next = waiting_.begin(); next != waiting_.end() && next->first == folded_;) {
-    fold(next->second.count, next->second.value);
+  hand_on(run);
+  for (auto next = waiting_.begin(); next != waiting_.end() && next->first == next_;) {
+    hand_on(next->second);
     next = waiting_.erase(next);
   }
 }
 
-void VolumeDigest::fold(std::uint64_t count, const DigestValue& value) {
-  for (std::uint64_t i = 0; i < count; ++i) stream_->update(value.view());
-  folded_ += count;
+void VolumeDigest::hand_on(const ChunkRun& run) {
+  if (known_ == next_) fold(run);
+  next_ += run.count;
+  if (sink_) sink_(run);
 }
 
-DigestValue VolumeDigest::finish() {
-  assert(folded_ == chunk_count_ && open_.empty() && waiting_.empty());
+void VolumeDigest::add_known(const ChunkRun& run) {
+  assert(known_ + run.count <= next_);
+  fold(run);
+}
+
+void VolumeDigest::fold(const ChunkRun& run) {
+  for (std::uint64_t i = 0; i < run.count; ++i) stream_->update(run.value.view());
+  known_ += run.count;
+}
+
+std::optional<DigestValue> VolumeDigest::finish() {
+  assert(open_.empty() && waiting_.empty());
+  if (known_ != chunk_count_) return std::nullopt;
   return stream_->finish();
 }
 

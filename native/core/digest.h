@@ -3,8 +3,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +35,21 @@ struct DigestValue {
   bool operator==(const DigestValue&) const = default;
 };
 
+/// The length of H's values in bytes; 0 for `none`.
+[[nodiscard]] constexpr std::size_t value_length(DigestKind kind) {
+  return kind == DigestKind::none ? 0 : kind == DigestKind::sha256 ? 32 : 16;
+}
+
+/// Chunks in a row whose digests are equal.
+struct ChunkRun {
+  std::uint64_t count = 0;
+  DigestValue value;
+  bool operator==(const ChunkRun&) const = default;
+};
+
+/// Adds a run behind the last one, joined to it where the digests are equal.
+void append_run(std::vector<ChunkRun>& runs, const ChunkRun& run);
+
 /// H of a span in one go. `kind` is not `none`.
 [[nodiscard]] DigestValue digest_bytes(DigestKind kind, std::span<const std::byte> bytes);
 
@@ -40,11 +57,19 @@ struct DigestValue {
 /// bounded by the chunks that are open at once, not by the volume. One thread at a time.
 class VolumeDigest {
  public:
-  /// `kind` is not `none`; `size` is the volume's, in bytes.
-  VolumeDigest(DigestKind kind, std::uint64_t size);
+  /// Called with each run of finished chunks, in the order of the volume.
+  using ChunkSink = std::function<void(const ChunkRun&)>;
+
+  /// `kind` is not `none`; `size` is the volume's, in bytes. Leaves come from `begin` on, a
+  /// multiple of kChunk.
+  VolumeDigest(DigestKind kind, std::uint64_t size, std::uint64_t begin = 0);
   ~VolumeDigest();
   VolumeDigest(const VolumeDigest&) = delete;
   VolumeDigest& operator=(const VolumeDigest&) = delete;
+
+  /// Chunks before `begin` that an earlier run has finished, in order; before any leaf.
+  void add_known(const ChunkRun& run);
+  void set_sink(ChunkSink sink) { sink_ = std::move(sink); }
 
   /// Notes one leaf; each leaf comes exactly once.
   void add_leaf(std::uint64_t leaf_index, const DigestValue& value);
@@ -56,8 +81,9 @@ class VolumeDigest {
   [[nodiscard]] const DigestValue& zero_leaf() const { return zero_leaf_; }
   [[nodiscard]] DigestKind kind() const { return kind_; }
 
-  /// The volume's digest, once every leaf was noted; call it once.
-  [[nodiscard]] DigestValue finish();
+  /// The volume's digest, once every leaf was noted; call it once. Nothing where leaves began
+  /// behind the volume's start and what is before is not known, or where they ended before its end.
+  [[nodiscard]] std::optional<DigestValue> finish();
 
  private:
   struct Stream;
@@ -65,15 +91,10 @@ class VolumeDigest {
     std::vector<std::byte> leaves;
     std::uint64_t missing = 0;
   };
-  /// Finished chunks that wait for those before them: `count` chunks of equal digest from an index.
-  struct WaitingRun {
-    std::uint64_t count = 0;
-    DigestValue value;
-  };
-
   [[nodiscard]] std::uint64_t leaves_in_chunk(std::uint64_t chunk) const;
-  void finish_chunks(std::uint64_t first, std::uint64_t count, const DigestValue& value);
-  void fold(std::uint64_t count, const DigestValue& value);
+  void finish_chunks(std::uint64_t first, const ChunkRun& run);
+  void fold(const ChunkRun& run);
+  void hand_on(const ChunkRun& run);
 
   DigestKind kind_;
   std::uint64_t size_;
@@ -82,8 +103,10 @@ class VolumeDigest {
   DigestValue zero_leaf_;
   DigestValue zero_chunk_;
   std::map<std::uint64_t, OpenChunk> open_;
-  std::map<std::uint64_t, WaitingRun> waiting_;
-  std::uint64_t folded_ = 0;  ///< chunks whose digests are in the stream
+  std::map<std::uint64_t, ChunkRun> waiting_;  ///< for those before them
+  std::uint64_t known_ = 0;  ///< chunks from the start whose digests are in the stream
+  std::uint64_t next_;       ///< the chunk that is handed on next
+  ChunkSink sink_;
   std::unique_ptr<Stream> stream_;
 };
 

@@ -18,9 +18,9 @@ namespace {
 CopyOutcome copy_between(const std::shared_ptr<Volume>& source,
                          const std::shared_ptr<Volume>& target, const CopyOptions& options) {
   std::promise<CopyOutcome> outcome;
-  auto threads = CopyThreads::start(source, target, options, [&outcome](CopyOutcome result) {
-    outcome.set_value(std::move(result));
-  });
+  auto threads =
+      CopyThreads::start({source, target, nullptr}, options,
+                         [&outcome](CopyOutcome result) { outcome.set_value(std::move(result)); });
   EXPECT_TRUE(threads);
   return outcome.get_future().get();
 }

@@ -28,7 +28,7 @@ class RunningCopy {
     auto outcome = std::make_shared<std::promise<CopyOutcome>>();
     outcome_ = outcome->get_future();
     auto started = CopyThreads::start(
-        std::move(source), std::move(target), options,
+        {std::move(source), std::move(target), nullptr}, options,
         [outcome](CopyOutcome result) { outcome->set_value(std::move(result)); });
     EXPECT_TRUE(started);
     threads_ = std::move(started.value());
@@ -162,8 +162,9 @@ TEST(CopyThreadsTest, RefusesToStartWithIoThatItDoesNotKnow) {
   const char* before = std::getenv("BLOCKHAUL_IO");
   const std::string kept = before == nullptr ? "" : before;
   ::setenv("BLOCKHAUL_IO", "carrier pigeons", 1);
-  auto started = CopyThreads::start(make_zero_volume(1), make_null_volume(1), {.size = 1},
-                                    [](const CopyOutcome&) { FAIL() << "an outcome"; });
+  auto started =
+      CopyThreads::start({make_zero_volume(1), make_null_volume(1), nullptr}, {.size = 1},
+                         [](const CopyOutcome&) { FAIL() << "an outcome"; });
   ::setenv("BLOCKHAUL_IO", kept.c_str(), 1);
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().number, EINVAL);

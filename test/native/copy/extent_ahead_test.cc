@@ -35,7 +35,7 @@ TEST_P(MalformedMapTest, CountsAsAFailureAndAllIsData) {
   for (const ExtentAhead::Mode mode : {ExtentAhead::Mode::inlined, ExtentAhead::Mode::thread}) {
     ScriptedSource source(
         100, [&](std::uint64_t, std::uint64_t) { return Result<Extents>(GetParam().second); });
-    ExtentAhead ahead(source, 100, mode);
+    ExtentAhead ahead(source, 0, 100, mode);
     ahead.start([] {});
     EXPECT_EQ(take_all(ahead), (Extents{{0, 100, kData}}));
     EXPECT_EQ(ahead.failures(), 1U);
@@ -60,7 +60,7 @@ TEST(ExtentAheadTest, KeepsWhatWasAnsweredBeforeAFailure) {
     if (offset >= 30) return Result<Extents>(Error{.number = EIO, .operation = Operation::map});
     return Result<Extents>(Extents{{offset, 10, kHole}});
   });
-  ExtentAhead ahead(source, 100, ExtentAhead::Mode::inlined);
+  ExtentAhead ahead(source, 0, 100, ExtentAhead::Mode::inlined);
   EXPECT_EQ(take_all(ahead), (Extents{{0, 30, kHole}, {30, 70, kData}}));
   EXPECT_EQ(ahead.failures(), 1U);
 }
@@ -70,7 +70,7 @@ TEST(ExtentAheadTest, AsksNobodyInWholeMode) {
     ADD_FAILURE() << "was asked";
     return Extents{};
   });
-  ExtentAhead ahead(source, 100, ExtentAhead::Mode::whole);
+  ExtentAhead ahead(source, 0, 100, ExtentAhead::Mode::whole);
   ahead.start([] {});
   EXPECT_EQ(take_all(ahead), (Extents{{0, 100, kData}}));
   EXPECT_EQ(ahead.failures(), 0U);
@@ -83,7 +83,7 @@ TEST(ExtentAheadTest, AsksForNothingOfAnEmptyVolume) {
       ADD_FAILURE() << "was asked";
       return Extents{};
     });
-    ExtentAhead ahead(source, 0, mode);
+    ExtentAhead ahead(source, 0, 0, mode);
     ahead.start([] {});
     EXPECT_EQ(take_all(ahead), Extents{});
   }
@@ -92,7 +92,7 @@ TEST(ExtentAheadTest, AsksForNothingOfAnEmptyVolume) {
 TEST(ExtentAheadTest, AsksOnlyForTheSizeThatIsCopied) {
   // The source is larger than what is copied of it.
   ScriptedSource source(1000, answer_from({{0, 1000, kHole}}, 10));
-  ExtentAhead ahead(source, 100, ExtentAhead::Mode::inlined);
+  ExtentAhead ahead(source, 0, 100, ExtentAhead::Mode::inlined);
   EXPECT_EQ(take_all(ahead), (Extents{{0, 100, kHole}}));
   EXPECT_EQ(ahead.failures(), 0U);
 }
@@ -104,7 +104,7 @@ TEST(ExtentAheadTest, DoesNotRunAheadWithoutEnd) {
     ++asked;
     return Result<Extents>(Extents{{offset, 4096, kData}});
   });
-  ExtentAhead ahead(source, 64 * 1024 * kGiB, ExtentAhead::Mode::thread);
+  ExtentAhead ahead(source, 0, 64 * 1024 * kGiB, ExtentAhead::Mode::thread);
   std::mutex mutex;
   std::condition_variable changed;
   ahead.start([&] {
@@ -131,7 +131,7 @@ TEST(ExtentAheadTest, DoesNotRunAheadWithoutEnd) {
 TEST(ExtentAheadTest, SaysEachTimeThatThereIsMore) {
   std::atomic<int> said{0};
   ScriptedSource source(100, answer_from({{0, 50, kHole}}, 1));
-  ExtentAhead ahead(source, 100, ExtentAhead::Mode::thread);
+  ExtentAhead ahead(source, 0, 100, ExtentAhead::Mode::thread);
   ahead.start([&] { ++said; });
   EXPECT_EQ(take_all(ahead), (Extents{{0, 50, kHole}, {50, 50, kData}}));
   ahead.stop();
@@ -144,7 +144,7 @@ TEST(ExtentAheadTest, BeginsNoQueryAfterAStop) {
     ++asked;
     return Result<Extents>(Extents{{offset, 1, kData}});
   });
-  ExtentAhead ahead(source, 100, ExtentAhead::Mode::thread);
+  ExtentAhead ahead(source, 0, 100, ExtentAhead::Mode::thread);
   ahead.request_stop();
   ahead.start([] {});
   ahead.stop();
@@ -159,7 +159,7 @@ TEST(ExtentAheadTest, AsksAgainWhereTheQueryOfSomebodyElseWasToBeInterrupted) {
       if (++asked < 4) return Error{.number = ECANCELED, .operation = Operation::map};
       return Extents{{0, 100, kHole}};
     });
-    ExtentAhead ahead(source, 100, mode);
+    ExtentAhead ahead(source, 0, 100, mode);
     ahead.start([] {});
     EXPECT_EQ(take_all(ahead), (Extents{{0, 100, kHole}}));
     EXPECT_EQ(ahead.failures(), 0U);
@@ -168,7 +168,7 @@ TEST(ExtentAheadTest, AsksAgainWhereTheQueryOfSomebodyElseWasToBeInterrupted) {
 
 TEST(ExtentAheadTest, InterruptsNobodyOnceItsOwnQueryIsAnswered) {
   ScriptedSource source(100, answer_from({{0, 100, kHole}}, 1));
-  ExtentAhead ahead(source, 100, ExtentAhead::Mode::thread);
+  ExtentAhead ahead(source, 0, 100, ExtentAhead::Mode::thread);
   std::thread stopping;
   std::latch started(1);
   std::latch begun(1);

@@ -32,8 +32,8 @@ void PrintTo(const Planned& piece, std::ostream* out) {
 
 std::vector<Planned> plan_from(ScriptedSource& source, std::uint64_t size, std::uint64_t request,
                                std::uint64_t longest_zero = kLongestZero) {
-  ExtentAhead extents(source, size, ExtentAhead::Mode::inlined);
-  Planner planner(extents, size, request, longest_zero);
+  ExtentAhead extents(source, 0, size, ExtentAhead::Mode::inlined);
+  Planner planner(extents, 0, size, request, longest_zero);
   std::vector<Planned> pieces;
   Piece piece;
   Planner::Answer answer = planner.next(piece);
@@ -148,8 +148,8 @@ TEST(PlannerTest, ReadsAllBehindAQueryThatFails) {
 
 TEST(PlannerTest, WaitsWhileTheMapIsAskedElsewhere) {
   ScriptedSource source(kMiB, answer_from({{0, kMiB, kHole}}, kAll));
-  ExtentAhead extents(source, kMiB, ExtentAhead::Mode::thread);  // not started
-  Planner planner(extents, kMiB, kMiB, kLongestZero);
+  ExtentAhead extents(source, 0, kMiB, ExtentAhead::Mode::thread);  // not started
+  Planner planner(extents, 0, kMiB, kMiB, kLongestZero);
   Piece piece;
   EXPECT_EQ(planner.next(piece), Planner::Answer::not_yet);
   extents.start([] {});

@@ -19,7 +19,7 @@ SimulatedCopy::SimulatedCopy(Simulation& world, Volume& source, Volume& target,
       source_(source),
       target_(target),
       size_(options.size),
-      job_(source, target, options, ExtentAhead::Mode::inlined) {
+      job_(source, target, nullptr, options, ExtentAhead::Mode::inlined) {
   for (std::uint32_t i = 0; i < options.lanes; ++i) reactors_.push_back(&world.add_reactor());
   for (Volume* volume : {&source, &target}) {
     if (const auto* memory = dynamic_cast<MemoryVolume*>(volume)) watch(*memory);
