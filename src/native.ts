@@ -134,9 +134,81 @@ export interface NativeCopyOptions {
   readonly memory: number;
   readonly threads: number;
   readonly useExtents: boolean;
-  readonly digest: "xxh3" | "sha256" | "none";
+  readonly digest: DigestKind;
   /** Bytes a second; 0: no limit. */
   readonly bandwidthLimit: number;
+  /** Pieces a second; 0: no limit. */
+  readonly iopsLimit: number;
+  /** Where the copy begins, in both volumes: a multiple of 4 MiB. */
+  readonly begin: number;
+  /** Where it ends: a multiple of 4 MiB, or the size; 0: the size. */
+  readonly end: number;
+  /** Of a request that met something that may pass. */
+  readonly retries: number;
+  /** Blocks of the source that cannot be read become zeros, and are listed. */
+  readonly salvage: boolean;
+  /** Milliseconds between two flushes with a journal; 0: only at the end. */
+  readonly checkpointMs: number;
+  /** Of one request, and of a flush, in milliseconds; 0: none. */
+  readonly requestTimeoutMs: number;
+  /** Milliseconds without a byte more; 0: none. */
+  readonly stallLimitMs: number;
+}
+
+export type DigestKind = "xxh3" | "sha256" | "none";
+
+/** Bytes of a volume. */
+export interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Chunks of 4 MiB in a row whose digests are equal. */
+export interface ChunkRun {
+  readonly count: number;
+  /** Hexadecimal. */
+  readonly digest: string;
+}
+
+/** What a journal is bound to. */
+export interface NativeJournalHeader {
+  /** The volume's, in bytes. */
+  readonly size: number;
+  /** Where the record begins: a multiple of 4 MiB. */
+  readonly base: number;
+  readonly digest: DigestKind;
+  /** JSON. */
+  readonly job: string;
+}
+
+/** What a journal says. */
+export interface NativeJournalContents extends NativeJournalHeader {
+  /** Everything from the base to here was finished and flushed. */
+  readonly frontier: number;
+  /** Where the last few checkpoints begin, ascending. */
+  readonly checkpoints: readonly number[];
+  /** What of the source could not be read. */
+  readonly bad: readonly Range[];
+  /** JSON, the oldest first. */
+  readonly notes: readonly string[];
+  /** Something that is no whole record follows; it does not count. */
+  readonly torn: boolean;
+}
+
+/**
+ * A journal, open to be continued; docs in native/copy/journal.h. While a copy uses it, only `frontier`
+ * may be asked. What is appended is durable when the promise resolves.
+ */
+export interface NativeJournal {
+  contents(): NativeJournalContents;
+  readonly frontier: number;
+  appendNote(json: string): Promise<void>;
+  /** Takes the frontier back to a chunk's boundary. */
+  rewind(frontier: number): Promise<void>;
+  /** The recorded chunks of a range between boundaries, all of it within base and frontier. */
+  chunks(begin: number, end: number): Promise<ChunkRun[]>;
+  /** Nothing may be called after it. */
+  close(): void;
 }
 
 export type CopyState = "copying" | "draining" | "flushing" | "done" | "failed" | "cancelled";
@@ -145,6 +217,8 @@ export type CopyState = "copying" | "draining" | "flushing" | "done" | "failed" 
 export interface NativeProgress {
   readonly state: CopyState;
   readonly total: number;
+  /** Where it began: what is before was done by an earlier run. */
+  readonly begin: number;
   /** data + zeros, written or skipped: what need not be done again. */
   readonly done: number;
   /** Read from the source. */
@@ -155,12 +229,18 @@ export interface NativeProgress {
   readonly zeroed: number;
   /** Zeros that the target was proven to hold already. */
   readonly skipped: number;
+  /** Requests that were made once more. */
+  readonly retries: number;
   readonly elapsedMs: number;
 }
 
 export interface NativeCopyReport extends NativeProgress {
-  /** Hexadecimal; absent with `digest: "none"`. */
+  /** Hexadecimal; absent with `digest: "none"`, and where what was before the copy is not known. */
   readonly digest?: string;
+  /** What of the source could not be read, and was made zero. */
+  readonly bad: readonly Range[];
+  /** Questions about the source's extents that failed: all was read there. */
+  readonly mapFailures: number;
   /** "io_uring" or "threads" */
   readonly io: string;
   readonly requestSize: number;
@@ -174,6 +254,9 @@ export interface NativeCopyJob {
   /** Drains what is in flight; `finished` then rejects with ERR_CANCELLED. */
   cancel(): void;
   setBandwidthLimit(bytesPerSecond: number): void;
+  setIopsLimit(perSecond: number): void;
+  /** Nothing new is begun while it is paused. */
+  setPaused(paused: boolean): void;
 }
 
 /**
@@ -187,6 +270,12 @@ export interface NativeFileLock {
    * `release()` frees the lock all the same. -1 once it is released.
    */
   readonly descriptor: number;
+  /** Again: does nothing. */
+  release(): void;
+}
+
+/** A lock on one place of a file; see NativeFileLock. */
+export interface NativeRegionLock {
   /** Again: does nothing. */
   release(): void;
 }
@@ -213,7 +302,21 @@ export interface NativeBinding {
   openRbd(options: NativeRbdOptions): Promise<NativeVolume>;
   openSynthetic(options: NativeSyntheticOptions): NativeVolume;
   openJs(info: JsVolumeInfo, dispatch: JsDispatch): NativeVolume;
-  startCopy(source: NativeVolume, target: NativeVolume, options: NativeCopyOptions): NativeCopyJob;
+  /** With a journal, `begin` is its frontier. */
+  startCopy(
+    source: NativeVolume,
+    target: NativeVolume,
+    options: NativeCopyOptions,
+    journal?: NativeJournal,
+  ): NativeCopyJob;
+  /** @throws BlockhaulError ERR_EXISTS, and others by errno */
+  createJournal(path: string, header: NativeJournalHeader): Promise<NativeJournal>;
+  /** One without a name, that goes with its handle, and is never flushed. */
+  createTemporaryJournal(folder: string, header: NativeJournalHeader): Promise<NativeJournal>;
+  /** @throws BlockhaulError ERR_JOURNAL for what is none; ERR_NOT_FOUND, and others by errno */
+  openJournal(path: string): Promise<NativeJournal>;
+  /** What a journal says, while somebody else may be writing it. */
+  readJournal(path: string): Promise<NativeJournalContents>;
   /**
    * Tries to lock a file, which is made where it is missing; null where somebody else holds the lock,
    * in this process or another. While it is held the file names the holder's process ("1234\n"),
@@ -224,6 +327,11 @@ export interface NativeBinding {
    *   for a file that holds something else; others by errno
    */
   lockFile(path: string): NativeFileLock | null;
+  /**
+   * Tries to lock one byte of a file, which is made where it is missing; null where somebody else holds
+   * it. The place need not exist in the file. Does not wait.
+   */
+  lockRegion(path: string, place: number): NativeRegionLock | null;
   librbdStatus(): LibrbdStatus;
   ioStatus(): IoStatus;
 }

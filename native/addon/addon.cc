@@ -3,6 +3,7 @@
 #include "addon/file_lock.h"
 #include "addon/journal_handle.h"
 #include "addon/open.h"
+#include "addon/region_lock.h"
 #include "addon/status.h"
 #include "addon/volume_handle.h"
 #include "core/zero.h"
@@ -21,6 +22,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   CopyHandle::define(env);
   FileLockHandle::define(env);
   JournalHandle::define(env);
+  RegionLockHandle::define(env);
   exports.Set("zeroDetection", std::string(is_zero_version()));
   exports.Set("setErrorFactory", Napi::Function::New<set_error_factory>(env));
   exports.Set("openPosix", Napi::Function::New<open_posix>(env));
@@ -33,6 +35,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("openJournal", Napi::Function::New<JournalHandle::open>(env));
   exports.Set("readJournal", Napi::Function::New<JournalHandle::read>(env));
   exports.Set("lockFile", Napi::Function::New<FileLockHandle::take>(env));
+  exports.Set("lockRegion", Napi::Function::New<RegionLockHandle::take>(env));
   exports.Set("ioStatus", Napi::Function::New<io_status>(env));
   exports.Set("librbdStatus", Napi::Function::New<librbd_status>(env));
   return exports;

@@ -45,6 +45,7 @@ class Environment {
   Napi::FunctionReference copy_class;
   Napi::FunctionReference file_lock_class;
   Napi::FunctionReference journal_class;
+  Napi::FunctionReference region_lock_class;
 
  private:
   void shut_down();
