@@ -95,6 +95,23 @@ const CODES = {
     meaning: "the medium failed to read or write",
     hint: "look for the device in the kernel's log (`dmesg`), or at the cluster's health",
   },
+  ERR_VERIFICATION: {
+    exitCode: 6,
+    retryable: false,
+    meaning: "a volume does not hold the bytes that it should",
+    hint: "do not use it: look for the device in the kernel's log, then copy again; --repair writes what differs once more",
+  },
+  ERR_JOURNAL: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "a journal cannot be used, or does not fit the volumes any more",
+    hint: "`blockhaul jobs` lists the journals; a new copy begins with one of its own",
+  },
+  ERR_MANIFEST: {
+    exitCode: 2,
+    retryable: false,
+    meaning: "a file is no manifest, or was changed",
+  },
   ERR_NO_SPACE: {
     exitCode: 1,
     retryable: false,

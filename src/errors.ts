@@ -15,12 +15,14 @@ export interface ErrorDetails {
   readonly side?: Side | undefined;
   /** The volume's name, usually its ref. */
   readonly volume?: string | undefined;
-  /** "open", "read", "write", "zero", "flush", "map", "copy", "snapshot", "delete", "attach", "detach" or "close" */
+  /** "open", "read", "write", "zero", "flush", "map", "copy", "verify", "snapshot", "delete", "attach", "detach" or "close" */
   readonly operation?: string | undefined;
   /** Bytes from the volume's start. */
   readonly offset?: number | undefined;
   /** Positive. */
   readonly errno?: number | undefined;
+  /** Bytes that it is about, of ERR_VERIFICATION: where the volumes differ. */
+  readonly ranges?: readonly { readonly offset: number; readonly length: number }[] | undefined;
   /** What to do about it, where there is more to say than ERROR_CODES does. */
   readonly hint?: string | undefined;
   readonly cause?: unknown;
@@ -39,6 +41,8 @@ export class BlockhaulError extends Error {
   readonly errno: number | undefined;
   /** "ENOSPC" */
   readonly errnoName: string | undefined;
+  /** Of ERR_VERIFICATION: where the volumes differ, in whole chunks of 4 MiB. */
+  readonly ranges: readonly { readonly offset: number; readonly length: number }[] | undefined;
   readonly #details: ErrorDetails;
 
   static {
@@ -58,6 +62,7 @@ export class BlockhaulError extends Error {
     this.offset = details.offset;
     this.errno = details.errno;
     this.errnoName = details.errno === undefined ? undefined : errnoName(details.errno);
+    this.ranges = details.ranges;
     this.#details = details;
   }
 
@@ -95,6 +100,7 @@ export class BlockhaulError extends Error {
       offset: this.offset,
       errno: this.errno,
       errnoName: this.errnoName,
+      ranges: this.ranges,
       retryable: this.retryable,
       hint: this.hint,
     };

@@ -21,12 +21,16 @@ export type {
 } from "./connectors/connection.js";
 export type { DiscoveredTarget } from "./connectors/iscsi/discovery.js";
 export {
+  CopyControl,
+  type CopyLimits,
   type CopyOptions,
+  type CopyPhase,
   type CopyPlan,
   type CopyProgress,
   type CopyReport,
   copyVolume,
   planCopy,
+  type VerificationReport,
 } from "./copy.js";
 export { type DiscoverOptions, discoverIscsiTargets } from "./discover.js";
 export type {
@@ -58,10 +62,37 @@ export {
 } from "./errors.js";
 export { ExportDriver, type ExportedVolume, type ExportRequest } from "./export-driver.js";
 export { type EngineStatus, engineStatus, type ToolStatus, toolStatus } from "./host.js";
-export type { IoStatus, LibrbdStatus, NativeVolume, NativeVolumeInfo } from "./native.js";
+export {
+  controlJob,
+  type JobEnd,
+  type JobOptions,
+  type JobState,
+  type JobStatus,
+  type JobsOptions,
+  listJobs,
+  removeJob,
+  showJob,
+} from "./jobs.js";
+export type { ManifestEnd, ManifestHeader } from "./manifest.js";
+export type {
+  IoStatus,
+  LibrbdStatus,
+  NativeVolume,
+  NativeVolumeInfo,
+  Range,
+} from "./native.js";
 export { listDrivers, type ResolvedRef, registerDriver, resolveRef } from "./registry.js";
+export { type ResumedJob, type ResumeOptions, resumeCopy } from "./resume.js";
 export { createSnapshot, deleteSnapshot, deleteVolume } from "./snapshot.js";
 export { exactSize, formatClock, formatDuration, formatSize, parseSize } from "./units.js";
+export {
+  type ComparisonReport,
+  type DigestReport,
+  digestVolume,
+  type VerifyOptions,
+  verifyManifest,
+  verifyVolumes,
+} from "./verify.js";
 export type { BufferPart } from "./volume/arguments.js";
 export type { VolumeStreamOptions } from "./volume/streams.js";
 export {

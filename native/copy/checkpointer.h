@@ -38,6 +38,8 @@ class Checkpointer {
   [[nodiscard]] bool busy() const { return began_.has_value(); }
   /// When the one under way began.
   [[nodiscard]] Clock::time_point began() const { return *began_; }
+  /// Nobody waits for the one under way any more: what it flushes is not recorded.
+  void abandon() { advances_ = false; }
   /// What the one under way waits for: flush, or write (the journal's).
   [[nodiscard]] Operation waits_for() const { return waits_for_; }
 

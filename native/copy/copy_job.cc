@@ -294,6 +294,7 @@ void CopyJob::finish(bool abandoned) {
   finished_ = true;
   abandoned_ = abandoned;
   ticks_.stop();
+  if (abandoned) checkpointer_.abandon();
   CopyOutcome outcome;
   outcome.abandoned = abandoned;
   outcome.map_failures = extents_.failures();

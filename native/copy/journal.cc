@@ -150,6 +150,7 @@ void Journal::append(Reactor& reactor, JournalAppend& append) {
     refused.on_done(refused, EIO);
   };
   if (broken_) return reactor.post(append.task);
+  appending_ = true;
   advance(append);
 }
 
@@ -183,6 +184,7 @@ void Journal::file_done(FileOperation& operation, std::int64_t result) noexcept 
 }
 
 void Journal::finish(JournalAppend& append, int error) {
+  appending_ = false;
   if (error != 0) {
     broken_ = true;
   } else {
@@ -197,6 +199,7 @@ void Journal::finish(JournalAppend& append, int error) {
 }
 
 Status Journal::append_blocking(const std::vector<std::byte>& bytes) {
+  if (appending_) return failure(EBUSY, "journal");
   if (broken_) return failure(EIO, "journal");
   Status done = write_all(file_.get(), contents_.end, bytes);
   if (done && is_durable_ && ::fdatasync(file_.get()) != 0) done = failure(errno, "journal");

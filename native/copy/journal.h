@@ -82,6 +82,7 @@ class Journal {
   JournalContents contents_;
   const bool is_durable_;
   std::atomic<std::uint64_t> frontier_;
+  std::atomic<bool> appending_{false};
   bool broken_ = false;
 };
 

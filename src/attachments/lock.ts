@@ -3,7 +3,7 @@ import path from "node:path";
 
 import type { NativeFileLock } from "../native.js";
 import { withFileLock } from "../system/file-lock.js";
-import { stateDirectory } from "../system/state-directory.js";
+import { lockFolder } from "../system/state-directory.js";
 import { inStateDirectory } from "./store.js";
 
 /** Logins may time out one after the other, and detached devices may take a while to go. */
@@ -46,9 +46,4 @@ export async function withHostLock<Result>(
  */
 export function hostLockDescriptor(): number | undefined {
   return held?.descriptor;
-}
-
-/** One place for all of root's processes, whatever state directory each was told to use. */
-export function lockFolder(): string {
-  return process.getuid?.() === 0 ? "/run/blockhaul" : path.join(stateDirectory(), "locks");
 }

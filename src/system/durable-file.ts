@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 /**
@@ -6,14 +6,17 @@ import path from "node:path";
  * all of the new: a new file that is flushed, given the name, and its folder flushed. Only the owner
  * can read it. A process that is killed meanwhile may leave the new file: `draftOf()`.
  */
-export async function writeDurably(file: string, text: string): Promise<void> {
+export async function writeDurably(
+  file: string,
+  text: string | AsyncIterable<string>,
+): Promise<void> {
   const folder = path.dirname(file);
   await makeFolder(folder);
   const draft = draftOf(file);
   try {
     const handle = await open(draft, "w", 0o600);
     try {
-      await handle.writeFile(text);
+      await writeFile(handle, text);
       await handle.sync();
     } finally {
       await handle.close();

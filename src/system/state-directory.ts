@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import path from "node:path";
 
@@ -15,4 +16,14 @@ export function stateDirectory(environment: NodeJS.ProcessEnv = process.env): st
   const isUsable = XDG_STATE_HOME !== undefined && path.isAbsolute(XDG_STATE_HOME);
   const base = isUsable ? XDG_STATE_HOME : path.join(homedir(), ".local", "state");
   return path.join(base, "blockhaul");
+}
+
+/** One place for the locks of all of root's processes, whatever state directory each was told to use. */
+export function lockFolder(): string {
+  return process.getuid?.() === 0 ? "/run/blockhaul" : path.join(stateDirectory(), "locks");
+}
+
+/** A number below 2^48 that stands for a text, as its place in a file of locks. */
+export function lockPlace(text: string): number {
+  return createHash("sha256").update(text).digest().readUIntBE(0, 6);
 }

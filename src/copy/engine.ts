@@ -1,0 +1,175 @@
+import { BlockhaulError } from "../errors.js";
+import {
+  type CopyState,
+  type NativeCopyJob,
+  type NativeCopyOptions,
+  type NativeCopyReport,
+  type NativeJournal,
+  type NativeProgress,
+  type NativeVolume,
+  native,
+} from "../native.js";
+import { withJsCause } from "../volume/js-volume.js";
+import { holdVolume, type Volume } from "../volume.js";
+import type { CopyControl } from "./control.js";
+
+/** What a copy is at: moving bytes, reading them back, or writing once more what differed. */
+export type CopyPhase = "copy" | "verify" | "repair";
+
+/** Where a copy stands. Bytes are counted when they are finished, never when they are begun. */
+export interface CopyProgress {
+  /** Each phase counts anew. */
+  readonly phase: CopyPhase;
+  readonly state: CopyState;
+  /** The source's size. */
+  readonly total: number;
+  /** Written, zeroed or skipped. */
+  readonly done: number;
+  /** Read from the source. */
+  readonly read: number;
+  /** Written to the target as data. */
+  readonly written: number;
+  /** Made zero on the target. */
+  readonly zeroed: number;
+  /** Zeros that the target was proven to hold already. */
+  readonly skipped: number;
+  /** Where this run began: what is before was done by an earlier one. */
+  readonly begin: number;
+  /** Requests that were made once more. */
+  readonly retries: number;
+  readonly seconds: number;
+}
+
+/** How a run of the engine is watched and stopped. */
+export interface EngineWatch {
+  readonly phase?: CopyPhase | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  readonly progressIntervalMs?: number | undefined;
+  readonly control?: CopyControl | undefined;
+}
+
+const DEFAULT_PROGRESS_INTERVAL_MS = 200;
+
+/**
+ * One run of the engine between two volumes, which stay open.
+ *
+ * @throws BlockhaulError ERR_CANCELLED with the signal's reason as the cause; else the first error of
+ *   either side
+ */
+export function runEngine(
+  source: Volume,
+  target: Volume,
+  options: NativeCopyOptions,
+  journal: NativeJournal | undefined,
+  watch: EngineWatch,
+): Promise<NativeCopyReport> {
+  return holdBoth(source, target, (from, to) =>
+    supervise(native().startCopy(from, to, options, journal), watch),
+  );
+}
+
+/** Reads a range of a volume through the engine, for its digests alone. */
+export function runReading(
+  volume: Volume,
+  options: NativeCopyOptions,
+  journal: NativeJournal,
+  watch: EngineWatch,
+): Promise<NativeCopyReport> {
+  return holdVolume(volume, "verify", async (from) => {
+    const nothing = native().openSynthetic({ kind: "null", size: options.size });
+    try {
+      return await supervise(native().startCopy(from, nothing, options, journal), watch);
+    } catch (error) {
+      if (!(error instanceof BlockhaulError) || error.side !== "source") throw error;
+      throw withJsCause(from, error.withContext({ volume: volume.ref }));
+    } finally {
+      // It refuses while a read of the volume hangs, which is said already.
+      await nothing.close().catch(() => {});
+    }
+  });
+}
+
+/** Keeps both volumes from closing while the copy runs. */
+function holdBoth<Result>(
+  source: Volume,
+  target: Volume,
+  action: (from: NativeVolume, to: NativeVolume) => Promise<Result>,
+): Promise<Result> {
+  return holdVolume(source, "copy", (from) =>
+    holdVolume(target, "copy", async (to) => {
+      try {
+        return await action(from, to);
+      } catch (error) {
+        if (!(error instanceof BlockhaulError) || error.side === undefined) throw error;
+        const [volume, side] = error.side === "source" ? [source, from] : [target, to];
+        throw withJsCause(side, error.withContext({ volume: volume.ref }));
+      }
+    }),
+  );
+}
+
+/** Waits for a job, reports on it, and stops it when told. */
+async function supervise(job: NativeCopyJob, watch: EngineWatch): Promise<NativeCopyReport> {
+  const { signal, onProgress, progressIntervalMs = DEFAULT_PROGRESS_INTERVAL_MS } = watch;
+  watch.control?.attach(job);
+  let thrown: { error: unknown } | undefined;
+  const report = (progress: NativeProgress) => {
+    try {
+      onProgress?.(toProgress(progress, watch.phase ?? "copy"));
+    } catch (error) {
+      thrown ??= { error };
+      job.cancel();
+    }
+  };
+  const cancel = () => job.cancel();
+  const timer =
+    onProgress === undefined
+      ? undefined
+      : setInterval(() => report(job.progress()), progressIntervalMs);
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    const finished = await job.finished;
+    clearInterval(timer);
+    report(finished);
+    if (thrown !== undefined) throw thrown.error;
+    return finished;
+  } catch (error) {
+    clearInterval(timer);
+    if (thrown === undefined) report(job.progress());
+    const code = error instanceof BlockhaulError ? error.code : undefined;
+    if (code === "ERR_CANCELLED" && thrown !== undefined) throw thrown.error;
+    if (code === "ERR_CANCELLED" && signal?.aborted) throw cancelled(signal);
+    throw error;
+  } finally {
+    watch.control?.detach(job);
+    clearInterval(timer);
+    signal?.removeEventListener("abort", cancel);
+  }
+}
+
+function toProgress(progress: NativeProgress, phase: CopyPhase): CopyProgress {
+  const { elapsedMs, ...counters } = progress;
+  return {
+    phase,
+    state: counters.state,
+    total: counters.total,
+    done: counters.done,
+    read: counters.read,
+    written: counters.written,
+    zeroed: counters.zeroed,
+    skipped: counters.skipped,
+    begin: counters.begin,
+    retries: counters.retries,
+    seconds: elapsedMs / 1000,
+  };
+}
+
+/** What a caller that stopped a copy gets. */
+export function cancelled(signal: AbortSignal): BlockhaulError {
+  return new BlockhaulError("ERR_CANCELLED", {
+    operation: "copy",
+    message: "stopped on request",
+    cause: signal.reason,
+  });
+}

@@ -1,0 +1,212 @@
+import type { CopyLimits } from "./copy/control.js";
+import { BlockhaulError, toBlockhaulError } from "./errors.js";
+import { writeControl } from "./jobs/control.js";
+import { Job } from "./jobs/job.js";
+import {
+  type BegunNote,
+  type EndedNote,
+  type EndState,
+  type JobEnd,
+  type JobOptions,
+  parseJobRecord,
+  parseNotes,
+} from "./jobs/record.js";
+import { JobStore } from "./jobs/store.js";
+import { type DigestKind, native, type Range } from "./native.js";
+
+export type { JobEnd, JobOptions } from "./jobs/record.js";
+
+/**
+ * "interrupted": stopped on request, or its process is gone; "superseded": the target was written to by
+ * another job since; "unreadable": its journal says nothing that this version understands.
+ */
+export type JobState = "running" | EndState | "unreadable";
+
+/** What is known of a job. */
+export interface JobStatus {
+  readonly id: string;
+  readonly state: JobState;
+  /** `resume` can go on with it, as far as the journal tells. */
+  readonly resumable: boolean;
+  readonly source: JobEnd | undefined;
+  readonly target: JobEnd | undefined;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes from the start that are done and flushed. */
+  readonly done: number;
+  readonly algorithm: DigestKind;
+  readonly options: JobOptions | undefined;
+  /** ISO 8601. */
+  readonly createdAt: string | undefined;
+  /** When the last run began, and its process. */
+  readonly begunAt: string | undefined;
+  readonly pid: number | undefined;
+  readonly endedAt: string | undefined;
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+  readonly digest: string | undefined;
+  /** What of the source could not be read. */
+  readonly bad: readonly Range[];
+  /** Where the journal lies. */
+  readonly journal: string;
+}
+
+/** Where jobs are looked for. */
+export interface JobsOptions {
+  /** The host's place for it unless told. */
+  readonly stateDirectory?: string | undefined;
+}
+
+/** Every job that has a journal, the oldest first. */
+export async function listJobs({ stateDirectory }: JobsOptions = {}): Promise<JobStatus[]> {
+  const store = new JobStore(stateDirectory);
+  const jobs: JobStatus[] = [];
+  for (const id of await store.ids()) {
+    const job = await statusOf(store, id);
+    if (job !== undefined) jobs.push(job);
+  }
+  return jobs.sort((a, b) => (a.createdAt ?? "").localeCompare(b.createdAt ?? ""));
+}
+
+/**
+ * One job.
+ *
+ * @param id or the beginning of one that no other has
+ * @throws BlockhaulError ERR_NOT_FOUND, ERR_INVALID_ARGUMENT
+ */
+export async function showJob(
+  id: string,
+  { stateDirectory }: JobsOptions = {},
+): Promise<JobStatus> {
+  const store = new JobStore(stateDirectory);
+  const whole = await store.find(id);
+  const job = await statusOf(store, whole);
+  if (job !== undefined) return job;
+  throw new BlockhaulError("ERR_NOT_FOUND", { message: `job ${whole} was just removed` });
+}
+
+/**
+ * Forgets a job; its target stays as it is.
+ *
+ * @throws BlockhaulError ERR_IN_USE while a process works on it
+ */
+export async function removeJob(id: string, options: JobsOptions = {}): Promise<JobStatus> {
+  const store = new JobStore(options.stateDirectory);
+  const job = await showJob(id, options);
+  const hold = await store.hold(job.id);
+  if (hold === undefined) {
+    throw new BlockhaulError("ERR_IN_USE", {
+      message: `process ${job.pid ?? "unknown"} works on job ${job.id}`,
+      hint: "stop it first: SIGINT drains it and keeps what is done",
+    });
+  }
+  try {
+    await store.remove(job.id);
+  } finally {
+    hold.release();
+  }
+  return job;
+}
+
+/**
+ * Changes a job that runs: its limits, or whether it pauses. It takes effect within a second.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND; ERR_INVALID_ARGUMENT where the job does not run
+ */
+export async function controlJob(
+  id: string,
+  limits: CopyLimits,
+  options: JobsOptions = {},
+): Promise<JobStatus> {
+  const store = new JobStore(options.stateDirectory);
+  const job = await showJob(id, options);
+  if (job.state !== "running") {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: `job ${job.id} does not run: it is ${job.state}`,
+    });
+  }
+  try {
+    await writeControl(store, job.id, limits);
+  } catch (error) {
+    throw toBlockhaulError(error, { volume: store.controlOf(job.id) });
+  }
+  return job;
+}
+
+/** A target was written to by somebody: what others recorded of it does not count any more. */
+export async function supersedeJobs(store: JobStore, identity: string, but?: string) {
+  for (const id of await store.ids()) {
+    if (id === but) continue;
+    const status = await statusOf(store, id);
+    if (status?.target?.identity !== identity || !status.resumable) continue;
+    // One that is held is under way on this target, which its lock keeps from being taken twice.
+    const job = await Job.open(store, id).catch(() => undefined);
+    try {
+      await job?.end("superseded");
+    } finally {
+      job?.close();
+    }
+  }
+}
+
+/** Undefined where the job was removed meanwhile. */
+async function statusOf(store: JobStore, id: string): Promise<JobStatus | undefined> {
+  const file = store.journalOf(id);
+  let contents: Awaited<ReturnType<ReturnType<typeof native>["readJournal"]>>;
+  try {
+    contents = await native().readJournal(file);
+  } catch (error) {
+    const { code, message } = toBlockhaulError(error);
+    return code === "ERR_NOT_FOUND" ? undefined : unreadable(id, file, { code, message });
+  }
+  const record = parseJobRecord(contents.job);
+  if (record === undefined) {
+    return unreadable(id, file, { code: "ERR_JOURNAL", message: "of another version" });
+  }
+  const notes = parseNotes(contents.notes);
+  const begun = notes.findLast((note): note is BegunNote => note.type === "begun");
+  const last = notes.at(-1);
+  const ended: EndedNote | undefined = last?.type === "ended" ? last : undefined;
+  const isRunning = await store.isHeld(id);
+  const state = isRunning ? "running" : (ended?.state ?? "interrupted");
+  return {
+    id,
+    state,
+    resumable: state === "interrupted" || state === "failed",
+    source: record.source,
+    target: record.target,
+    size: contents.size,
+    done: contents.frontier,
+    algorithm: contents.digest,
+    options: record.options,
+    createdAt: record.createdAt,
+    begunAt: begun?.at,
+    pid: begun?.pid,
+    endedAt: ended?.at,
+    error: ended?.error,
+    digest: ended?.digest,
+    bad: contents.bad,
+    journal: file,
+  };
+}
+
+function unreadable(id: string, journal: string, error: JobStatus["error"]): JobStatus {
+  return {
+    id,
+    state: "unreadable",
+    resumable: false,
+    source: undefined,
+    target: undefined,
+    size: 0,
+    done: 0,
+    algorithm: "none",
+    options: undefined,
+    createdAt: undefined,
+    begunAt: undefined,
+    pid: undefined,
+    endedAt: undefined,
+    error,
+    digest: undefined,
+    bad: [],
+    journal,
+  };
+}

@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+
+import type { CopyControl, CopyLimits } from "../copy/control.js";
+import { writeDurably } from "../system/durable-file.js";
+import type { JobStore } from "./store.js";
+
+/** Milliseconds between two looks at what a running job is told. */
+const LOOK_MS = 250;
+
+/** Tells the process that works on a job what to change; what is not named stays. */
+export async function writeControl(store: JobStore, id: string, limits: CopyLimits): Promise<void> {
+  const file = store.controlOf(id);
+  const before = parseLimits(await readFile(file, "utf8").catch(() => "{}"));
+  await writeDurably(file, `${JSON.stringify({ ...before, ...limits })}\n`);
+}
+
+/**
+ * Does what a job is told by others, until the function that it returns is called.
+ */
+export function followControl(store: JobStore, id: string, control: CopyControl): () => void {
+  const file = store.controlOf(id);
+  let last = "";
+  const look = async () => {
+    const text = await readFile(file, "utf8").catch(() => "");
+    if (text === last) return;
+    last = text;
+    control.set(parseLimits(text));
+  };
+  const timer = setInterval(() => void look(), LOOK_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** Limits as a file holds them; what makes no sense is left out. */
+export function parseLimits(text: string): CopyLimits {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return {};
+  }
+  if (typeof value !== "object" || value === null) return {};
+  const { bandwidthLimit, iopsLimit, paused } = value as Record<string, unknown>;
+  return {
+    ...(isLimit(bandwidthLimit) ? { bandwidthLimit } : {}),
+    ...(isLimit(iopsLimit) ? { iopsLimit } : {}),
+    ...(typeof paused === "boolean" ? { paused } : {}),
+  };
+}
+
+function isLimit(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,111 @@
+import type { BlockhaulError } from "../errors.js";
+
+/** One end of a job: how it is opened, and what must be found there. */
+export interface JobEnd {
+  readonly ref: string;
+  readonly identity: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes. */
+  readonly blockSize: number;
+}
+
+/** What a job was told, and does again when it is resumed. See CopyOptions. */
+export interface JobOptions {
+  readonly requests: number;
+  readonly requestSize: number;
+  readonly memory: number;
+  readonly threads: number;
+  readonly useExtents: boolean;
+  readonly bandwidthLimit: number;
+  readonly iopsLimit: number;
+  readonly retries: number;
+  readonly requestTimeoutMs: number;
+  readonly stallLimitMs: number;
+  readonly checkpointIntervalMs: number;
+  readonly salvage: boolean;
+  readonly verify: boolean;
+  readonly repair: boolean;
+  readonly manifest?: string | undefined;
+}
+
+/** What a journal's header says of its job, as JSON. */
+export interface JobRecord {
+  readonly version: 1;
+  readonly id: string;
+  readonly kind: "copy";
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly source: JobEnd;
+  readonly target: JobEnd;
+  readonly options: JobOptions;
+}
+
+/** A run of a job began. */
+export interface BegunNote {
+  readonly type: "begun";
+  readonly at: string;
+  readonly pid: number;
+  /** Of the host's start during which it began. */
+  readonly bootId: string;
+}
+
+export type EndState = "done" | "failed" | "interrupted" | "superseded";
+
+/** A run of a job ended, or somebody found that the job can never go on. */
+export interface EndedNote {
+  readonly type: "ended";
+  readonly at: string;
+  readonly state: EndState;
+  readonly error?: { readonly code: string; readonly message: string } | undefined;
+  /** "xxh3:…", of a job that is done. */
+  readonly digest?: string | undefined;
+}
+
+export type JobNote = BegunNote | EndedNote;
+
+/** The error of a note, without what belongs to this process alone. */
+export function noteError({ code, message }: BlockhaulError): EndedNote["error"] {
+  return { code, message };
+}
+
+/** The record that a header holds; undefined where it is none of this version. */
+export function parseJobRecord(json: string): JobRecord | undefined {
+  const value = parse(json);
+  if (value === undefined || value.version !== 1 || value.kind !== "copy") return undefined;
+  const { id, createdAt, source, target, options } = value;
+  const isSound =
+    typeof id === "string" &&
+    typeof createdAt === "string" &&
+    isEnd(source) &&
+    isEnd(target) &&
+    typeof options === "object" &&
+    options !== null;
+  return isSound ? (value as unknown as JobRecord) : undefined;
+}
+
+/** The notes of a journal; what a later version wrote is passed over. */
+export function parseNotes(notes: readonly string[]): JobNote[] {
+  return notes.flatMap((json) => {
+    const note = parse(json);
+    const isKnown = note?.type === "begun" || note?.type === "ended";
+    return isKnown ? [note as unknown as JobNote] : [];
+  });
+}
+
+function parse(json: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isEnd(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { ref, identity, size } = value as Record<string, unknown>;
+  return typeof ref === "string" && typeof identity === "string" && Number.isSafeInteger(size);
+}

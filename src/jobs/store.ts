@@ -1,0 +1,110 @@
+import { randomInt } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import path from "node:path";
+
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import { type NativeRegionLock, native } from "../native.js";
+import { lockPlace, stateDirectory } from "../system/state-directory.js";
+import { waitFor } from "../system/wait.js";
+
+const JOURNAL_NAME = /^([a-z0-9]{8})\.journal$/;
+const ID = /^[a-z0-9]{1,8}$/;
+const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
+/** Whoever only looks whether somebody holds a job has it for a moment. */
+const LOOK_MS = 100;
+
+/** Where jobs keep their journals: `<state>/jobs`. */
+export class JobStore {
+  readonly folder: string;
+
+  /** @param directory the state directory; the host's place for it unless told */
+  constructor(directory: string = stateDirectory()) {
+    this.folder = path.join(directory, "jobs");
+  }
+
+  /** A name for a new job: short enough to be typed. */
+  newId(): string {
+    return Array.from({ length: 8 }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
+  }
+
+  journalOf(id: string): string {
+    return path.join(this.folder, `${id}.journal`);
+  }
+
+  controlOf(id: string): string {
+    return path.join(this.folder, `${id}.control`);
+  }
+
+  make(): Promise<void> {
+    return this.#inFolder(async () => {
+      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    });
+  }
+
+  /** The ids of all jobs. */
+  ids(): Promise<string[]> {
+    return this.#inFolder(async () => {
+      const names = await readdir(this.folder).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return [];
+        throw error;
+      });
+      return names.flatMap((name) => JOURNAL_NAME.exec(name)?.[1] ?? []);
+    });
+  }
+
+  /**
+   * The whole id of a job.
+   *
+   * @param id or the beginning of one that no other has
+   * @throws BlockhaulError ERR_NOT_FOUND, ERR_INVALID_ARGUMENT
+   */
+  async find(id: string): Promise<string> {
+    const found = ID.test(id) ? (await this.ids()).filter((one) => one.startsWith(id)) : [];
+    const [only] = found;
+    if (only !== undefined && found.length === 1) return only;
+    const hint = "`blockhaul jobs` lists them";
+    if (found.length === 0) {
+      const message = `there is no job ${JSON.stringify(id)} in ${this.folder}`;
+      throw new BlockhaulError("ERR_NOT_FOUND", { message, hint });
+    }
+    const message = `several jobs begin with ${id}: ${found.join(", ")}`;
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message, hint });
+  }
+
+  /**
+   * Says that this process works on a job; the kernel takes that back when it ends, however it does.
+   *
+   * @returns undefined where another one does
+   */
+  hold(id: string): Promise<NativeRegionLock | undefined> {
+    return this.#inFolder(() => {
+      const file = path.join(this.folder, "locks");
+      const take = async () => native().lockRegion(file, lockPlace(id)) ?? undefined;
+      return waitFor(take, { deadlineMs: LOOK_MS });
+    });
+  }
+
+  /** Whether some process works on a job. */
+  async isHeld(id: string): Promise<boolean> {
+    const hold = await this.hold(id);
+    hold?.release();
+    return hold === undefined;
+  }
+
+  remove(id: string): Promise<void> {
+    return this.#inFolder(async () => {
+      await rm(this.controlOf(id), { force: true });
+      await rm(this.journalOf(id), { force: true });
+    });
+  }
+
+  async #inFolder<Result>(action: () => Promise<Result>): Promise<Result> {
+    try {
+      return await action();
+    } catch (error) {
+      throw toBlockhaulError(error).withContext({
+        hint: `journals are kept in ${this.folder}; --state-dir names another place, and --no-journal does without`,
+      });
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+
+import { BlockhaulError } from "../errors.js";
+import { type NativeRegionLock, native } from "../native.js";
+import { lockFolder, lockPlace } from "../system/state-directory.js";
+import type { Volume } from "../volume.js";
+
+/** Kinds whose identity means the same bytes in every process of this host. */
+const SHARED_KINDS: readonly string[] = ["file", "block", "rbd"];
+
+/**
+ * Keeps other copies of this host away from a target; released by the kernel when the process ends.
+ *
+ * @returns undefined for a target that no other process can have
+ * @throws BlockhaulError ERR_IN_USE
+ */
+export async function lockTarget(target: Volume): Promise<NativeRegionLock | undefined> {
+  const { kind, identity } = target.info;
+  if (!SHARED_KINDS.includes(kind)) return undefined;
+  const folder = lockFolder();
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lock = native().lockRegion(path.join(folder, "targets.lock"), lockPlace(identity));
+  if (lock !== null) return lock;
+  throw new BlockhaulError("ERR_IN_USE", {
+    side: "target",
+    volume: target.ref,
+    message: "another copy to it is under way",
+    hint: "`blockhaul jobs` shows what runs; wait for its end",
+  });
+}

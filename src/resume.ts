@@ -1,0 +1,218 @@
+import { cancelled, type EngineWatch } from "./copy/engine.js";
+import { type CopyOptions, type CopyPlan, planCopy } from "./copy/plan.js";
+import type { CopyReport } from "./copy/report.js";
+import { runCopy } from "./copy/run.js";
+import { chunkStart, compareWithJournal } from "./copy/verification.js";
+import { BlockhaulError } from "./errors.js";
+import { Job } from "./jobs/job.js";
+import type { JobEnd } from "./jobs/record.js";
+import { JobStore } from "./jobs/store.js";
+import { lockTarget } from "./jobs/target-lock.js";
+import { openVolume, type Volume } from "./volume.js";
+
+/** How a copy goes on. What is not named is as the job was told when it was begun. */
+export interface ResumeOptions
+  extends Pick<
+    CopyOptions,
+    | "signal"
+    | "onProgress"
+    | "progressIntervalMs"
+    | "control"
+    | "stateDirectory"
+    | "bandwidthLimit"
+    | "iopsLimit"
+    | "requestTimeoutMs"
+    | "stallLimitMs"
+    | "retries"
+    | "salvage"
+    | "verify"
+    | "repair"
+  > {
+  /** Called with the job, and how much of it still counts, before the copy goes on. */
+  readonly onResume?: ((job: ResumedJob) => void) | undefined;
+}
+
+/** Where a job goes on. */
+export interface ResumedJob {
+  readonly id: string;
+  readonly source: string;
+  readonly target: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes from the start that need not be copied again. */
+  readonly begin: number;
+  /** Bytes that were recorded, but did not hold when they were read back. */
+  readonly dropped: number;
+}
+
+/** What is read back before a copy goes on, in bytes; after a restart of the host, more. */
+const WINDOW = 256 * 1024 ** 2;
+
+/**
+ * Goes on with a copy that has a journal. Opens both ends, as it named them; looks whether they are
+ * what they were; reads the last of what is recorded back from both of them, and after a restart of
+ * the host what the last two flushes covered; then copies the rest, and closes both.
+ *
+ * @param id of the job, or the beginning of it
+ * @throws BlockhaulError ERR_NOT_FOUND; ERR_IN_USE where a process works on the job or its target;
+ *   ERR_JOURNAL where the journal does not fit an end any more, or the source has changed; and what
+ *   `copyVolume` throws
+ */
+export async function resumeCopy(id: string, options: ResumeOptions = {}): Promise<CopyReport> {
+  const { signal } = options;
+  const store = new JobStore(options.stateDirectory);
+  const job = await Job.open(store, await store.find(id));
+  const volumes: Volume[] = [];
+  try {
+    checkState(job);
+    const source = await openEnd(job.record.source, "source", signal);
+    volumes.push(source);
+    const target = await openEnd(job.record.target, "target", signal);
+    volumes.push(target);
+    return await goOn(job, source, target, options);
+  } finally {
+    job.close();
+    const closed = await Promise.allSettled(volumes.map((volume) => volume.close()));
+    const failed = closed.find((result) => result.status === "rejected");
+    // biome-ignore lint/correctness/noUnsafeFinally: a copy whose target could not be closed failed
+    if (failed !== undefined && !(failed.reason.code === "ERR_TIMEOUT")) throw failed.reason;
+  }
+}
+
+async function goOn(
+  job: Job,
+  source: Volume,
+  target: Volume,
+  options: ResumeOptions,
+): Promise<CopyReport> {
+  const lock = await lockTarget(target);
+  try {
+    const plan = planOf(job, source, target, options);
+    const watch = watchOf(options);
+    const recorded = job.journal.frontier;
+    await recheck(job, source, target, plan, watch);
+    if (options.signal?.aborted) throw cancelled(options.signal);
+    // Only now: a crash before it must leave the restart of the host to be seen.
+    await job.begin();
+    const begin = job.journal.frontier;
+    const { ref: from } = job.record.source;
+    const { ref: to } = job.record.target;
+    const facts = { source: from, target: to, size: plan.size, begin, dropped: recorded - begin };
+    options.onResume?.({ id: job.id, ...facts });
+    const { manifest } = job.record.options;
+    return await runCopy(source, target, plan, { job, manifest }, watch);
+  } finally {
+    lock?.release();
+  }
+}
+
+function checkState(job: Job): void {
+  const { lastEnd, id } = job;
+  if (lastEnd?.state === "done") {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: `job ${id} is done` });
+  }
+  if (lastEnd?.state !== "superseded") return;
+  throw new BlockhaulError("ERR_JOURNAL", {
+    message: `another job has written to the target of job ${id} since`,
+    hint: "begin the copy anew",
+  });
+}
+
+/** Opens an end and looks whether it is what the journal is bound to. */
+async function openEnd(
+  expected: JobEnd,
+  side: "source" | "target",
+  signal: AbortSignal | undefined,
+): Promise<Volume> {
+  let volume: Volume;
+  try {
+    volume = await openVolume(expected.ref, {
+      mode: side === "target" ? "write" : "read",
+      signal,
+    });
+  } catch (error) {
+    throw error instanceof BlockhaulError ? error.withContext({ side }) : error;
+  }
+  const found = { identity: volume.info.identity, size: volume.size };
+  const isSame = found.identity === expected.identity && found.size === expected.size;
+  if (isSame) return volume;
+  await volume.close();
+  const what =
+    found.identity === expected.identity
+      ? `it has ${found.size} bytes, and had ${expected.size}`
+      : `it is another volume: ${found.identity}, and was ${expected.identity}`;
+  throw new BlockhaulError("ERR_JOURNAL", { side, volume: expected.ref, message: what });
+}
+
+function planOf(job: Job, source: Volume, target: Volume, options: ResumeOptions): CopyPlan {
+  const told = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  );
+  const { manifest, ...before } = job.record.options;
+  return planCopy(source, target, {
+    ...before,
+    ...told,
+    digest: job.contents.digest,
+    manifest,
+    journal: true,
+  });
+}
+
+/**
+ * Reads back the last of what is recorded. Where the target does not hold it, nothing that is recorded
+ * is believed: all of it is read back, and the journal rewound to the first difference.
+ */
+async function recheck(
+  job: Job,
+  source: Volume,
+  target: Volume,
+  plan: CopyPlan,
+  watch: EngineWatch,
+): Promise<void> {
+  const { journal } = job;
+  const end = journal.frontier;
+  if (end === 0) return;
+  const begin = await beginOfWindow(job);
+  if (plan.digest === "none") return await journal.rewind(begin);
+  const verifying = { ...watch, phase: "verify" as const };
+  const changed = await compareWithJournal(source, journal, plan, { begin, end }, verifying);
+  // What could not be read then may be read now: zeros were recorded of it.
+  const bad = job.contents.bad;
+  const first = changed.find((range) => !bad.some((known) => overlaps(known, range)));
+  if (first !== undefined) throw sourceChanged(job, first.offset);
+  const wrong = await compareWithJournal(target, journal, plan, { begin, end }, verifying);
+  if (wrong.length === 0) return;
+  const all = await compareWithJournal(target, journal, plan, { begin: 0, end }, verifying);
+  await journal.rewind(Math.min(all[0]?.offset ?? end, wrong[0]?.offset ?? end));
+}
+
+async function beginOfWindow(job: Job): Promise<number> {
+  const end = job.journal.frontier;
+  const window = chunkStart(Math.max(0, end - WINDOW));
+  if (!(await job.isFromBeforeStart())) return window;
+  const { checkpoints } = job.contents;
+  return Math.min(window, checkpoints.at(-2) ?? 0);
+}
+
+interface Part {
+  readonly offset: number;
+  readonly length: number;
+}
+
+function overlaps(one: Part, other: Part): boolean {
+  return one.offset < other.offset + other.length && other.offset < one.offset + one.length;
+}
+
+function sourceChanged(job: Job, offset: number): BlockhaulError {
+  return new BlockhaulError("ERR_JOURNAL", {
+    side: "source",
+    volume: job.record.source.ref,
+    offset,
+    message: "it was written to since the copy began",
+    hint: "begin anew, from a snapshot or a source that nobody writes to",
+  });
+}
+
+function watchOf({ signal, onProgress, progressIntervalMs, control }: ResumeOptions): EngineWatch {
+  return { signal, onProgress, progressIntervalMs, control };
+}
