@@ -1,4 +1,4 @@
-import { cancelled, type EngineWatch } from "./copy/engine.js";
+import { cancelled, type EngineWatch, type HeldVolume, hold } from "./copy/engine.js";
 import { type CopyOptions, type CopyPlan, checkCallbacks, planCopy } from "./copy/plan.js";
 import type { CopyReport } from "./copy/report.js";
 import { endOf, runCopy } from "./copy/run.js";
@@ -35,20 +35,26 @@ export async function copyVolume(
   checkCallbacks(options);
   const { signal } = options;
   if (signal?.aborted) throw cancelled(signal);
+  return await hold(source, "copy", (from) =>
+    hold(target, "copy", (to) => copyHeld(from, to, plan, options)),
+  );
+}
+
+async function copyHeld(
+  source: HeldVolume,
+  target: HeldVolume,
+  plan: CopyPlan,
+  options: CopyOptions,
+): Promise<CopyReport> {
+  const { manifest } = options;
   const store = new JobStore(options.stateDirectory);
-  const lock = await lockTarget(target);
+  const lock = await lockTarget(target.volume);
   let job: Job | undefined;
   try {
-    if (lock !== undefined) await supersedeJobs(store, target.info.identity);
-    if (plan.journal) job = await createJob(store, source, target, plan, options.manifest);
+    if (lock !== undefined) await supersedeJobs(store, target.volume.info.identity);
+    if (plan.journal) job = await createJob(store, source.volume, target.volume, plan, manifest);
     if (job !== undefined) options.onJob?.(job.id);
-    return await runCopy(
-      source,
-      target,
-      plan,
-      { job, manifest: options.manifest },
-      watchOf(options),
-    );
+    return await runCopy(source, target, plan, { job, manifest }, watchOf(options));
   } finally {
     job?.close();
     lock?.release();

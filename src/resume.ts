@@ -1,4 +1,4 @@
-import { cancelled, type EngineWatch } from "./copy/engine.js";
+import { cancelled, type EngineWatch, type HeldVolume, hold } from "./copy/engine.js";
 import { type CopyOptions, type CopyPlan, planCopy } from "./copy/plan.js";
 import type { CopyReport } from "./copy/report.js";
 import { runCopy } from "./copy/run.js";
@@ -69,7 +69,9 @@ export async function resumeCopy(id: string, options: ResumeOptions = {}): Promi
     volumes.push(source);
     const target = await openEnd(job.record.target, "target", signal);
     volumes.push(target);
-    return await goOn(job, source, target, options);
+    return await hold(source, "copy", (from) =>
+      hold(target, "copy", (to) => goOn(job, from, to, options)),
+    );
   } finally {
     job.close();
     const closed = await Promise.allSettled(volumes.map((volume) => volume.close()));
@@ -81,13 +83,13 @@ export async function resumeCopy(id: string, options: ResumeOptions = {}): Promi
 
 async function goOn(
   job: Job,
-  source: Volume,
-  target: Volume,
+  source: HeldVolume,
+  target: HeldVolume,
   options: ResumeOptions,
 ): Promise<CopyReport> {
-  const lock = await lockTarget(target);
+  const lock = await lockTarget(target.volume);
   try {
-    const plan = planOf(job, source, target, options);
+    const plan = planOf(job, source.volume, target.volume, options);
     const watch = watchOf(options);
     const recorded = job.journal.frontier;
     await recheck(job, source, target, plan, watch);
@@ -164,8 +166,8 @@ function planOf(job: Job, source: Volume, target: Volume, options: ResumeOptions
  */
 async function recheck(
   job: Job,
-  source: Volume,
-  target: Volume,
+  source: HeldVolume,
+  target: HeldVolume,
   plan: CopyPlan,
   watch: EngineWatch,
 ): Promise<void> {

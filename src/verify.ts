@@ -1,8 +1,8 @@
 import { chunksOf, compareChunks } from "./copy/chunks.js";
-import type { EngineWatch } from "./copy/engine.js";
+import { type EngineWatch, hold } from "./copy/engine.js";
 import { type CopyOptions, type CopyPlan, planReading } from "./copy/plan.js";
 import { differs } from "./copy/run.js";
-import { readDigests, type VerificationReport } from "./copy/verification.js";
+import { type ReadingPlan, readDigests, type VerificationReport } from "./copy/verification.js";
 import { BlockhaulError } from "./errors.js";
 import { readManifest } from "./manifest.js";
 import type { Volume } from "./volume.js";
@@ -49,8 +49,7 @@ export async function digestVolume(
 ): Promise<DigestReport> {
   const began = performance.now();
   const plan = planReading(volume, options);
-  const whole = { begin: 0, end: plan.size };
-  const { list, digest } = await readDigests(volume, plan, whole, watchOf(options));
+  const { list, digest } = await readWhole(volume, plan, watchOf(options));
   list.close();
   return { digest: withName(plan, digest), size: plan.size, seconds: secondsSince(began) };
 }
@@ -71,11 +70,10 @@ export async function verifyVolumes(
     throw new BlockhaulError("ERR_TARGET_TOO_SMALL", { side: "target", volume: target.ref });
   }
   const plan = planReading(source, options);
-  const whole = { begin: 0, end: plan.size };
   // The slower of the two says how far they are.
   const [one, other] = await bothOrNeither(
-    readDigests(source, plan, whole, { ...watchOf(options), onProgress: undefined }),
-    readDigests(target, plan, whole, watchOf(options)),
+    readWhole(source, plan, { ...watchOf(options), onProgress: undefined }),
+    readWhole(target, plan, watchOf(options)),
   );
   try {
     const differences = await compareChunks(
@@ -115,8 +113,7 @@ export async function verifyManifest(
     ...planReading(volume, { ...options, digest: header.algorithm }),
     size: header.size,
   };
-  const whole = { begin: 0, end: plan.size };
-  const { list, digest } = await readDigests(volume, plan, whole, watchOf(options));
+  const { list, digest } = await readWhole(volume, plan, watchOf(options));
   try {
     const differences = await compareChunks(chunks, chunksOf(list, 0, plan.size), 0, plan.size);
     // To the end: a manifest that is cut short is no proof.
@@ -133,6 +130,12 @@ export async function verifyManifest(
   } finally {
     list.close();
   }
+}
+
+function readWhole(volume: Volume, plan: ReadingPlan, watch: EngineWatch) {
+  return hold(volume, "verify", (held) =>
+    readDigests(held, plan, { begin: 0, end: plan.size }, watch),
+  );
 }
 
 type Reading = Awaited<ReturnType<typeof readDigests>>;

@@ -51,62 +51,65 @@ export interface EngineWatch {
 
 const DEFAULT_PROGRESS_INTERVAL_MS = 200;
 
+/** A volume that does not close before whoever holds it is done with it. */
+export interface HeldVolume {
+  readonly volume: Volume;
+  readonly native: NativeVolume;
+}
+
+/** Keeps volumes from closing while something is done with them. */
+export function hold<Result>(
+  volume: Volume,
+  operation: string,
+  action: (held: HeldVolume) => Promise<Result>,
+): Promise<Result> {
+  return holdVolume(volume, operation, (native) => action({ volume, native }));
+}
+
 /**
- * One run of the engine between two volumes, which stay open.
+ * One run of the engine between two volumes.
  *
  * @throws BlockhaulError ERR_CANCELLED with the signal's reason as the cause; else the first error of
  *   either side
  */
-export function runEngine(
-  source: Volume,
-  target: Volume,
+export async function runEngine(
+  source: HeldVolume,
+  target: HeldVolume,
   options: NativeCopyOptions,
   journal: NativeJournal | undefined,
   watch: EngineWatch,
 ): Promise<NativeCopyReport> {
-  return holdBoth(source, target, (from, to) =>
-    supervise(native().startCopy(from, to, options, journal), watch),
-  );
+  try {
+    const job = native().startCopy(source.native, target.native, options, journal);
+    return await supervise(job, watch);
+  } catch (error) {
+    if (!(error instanceof BlockhaulError) || error.side === undefined) throw error;
+    throw explain(error, error.side === "source" ? source : target);
+  }
 }
 
 /** Reads a range of a volume through the engine, for its digests alone. */
-export function runReading(
-  volume: Volume,
+export async function runReading(
+  held: HeldVolume,
   options: NativeCopyOptions,
   journal: NativeJournal,
   watch: EngineWatch,
 ): Promise<NativeCopyReport> {
-  return holdVolume(volume, "verify", async (from) => {
-    const nothing = native().openSynthetic({ kind: "null", size: options.size });
-    try {
-      return await supervise(native().startCopy(from, nothing, options, journal), watch);
-    } catch (error) {
-      if (!(error instanceof BlockhaulError) || error.side !== "source") throw error;
-      throw withJsCause(from, error.withContext({ volume: volume.ref }));
-    } finally {
-      // It refuses while a read of the volume hangs, which is said already.
-      await nothing.close().catch(() => {});
-    }
-  });
+  const nothing = native().openSynthetic({ kind: "null", size: options.size });
+  try {
+    const job = native().startCopy(held.native, nothing, options, journal);
+    return await supervise(job, watch);
+  } catch (error) {
+    if (!(error instanceof BlockhaulError) || error.side !== "source") throw error;
+    throw explain(error, held);
+  } finally {
+    // It refuses while a read of the volume hangs, which is said already.
+    await nothing.close().catch(() => {});
+  }
 }
 
-/** Keeps both volumes from closing while the copy runs. */
-function holdBoth<Result>(
-  source: Volume,
-  target: Volume,
-  action: (from: NativeVolume, to: NativeVolume) => Promise<Result>,
-): Promise<Result> {
-  return holdVolume(source, "copy", (from) =>
-    holdVolume(target, "copy", async (to) => {
-      try {
-        return await action(from, to);
-      } catch (error) {
-        if (!(error instanceof BlockhaulError) || error.side === undefined) throw error;
-        const [volume, side] = error.side === "source" ? [source, from] : [target, to];
-        throw withJsCause(side, error.withContext({ volume: volume.ref }));
-      }
-    }),
-  );
+function explain(error: BlockhaulError, { volume, native: side }: HeldVolume): BlockhaulError {
+  return withJsCause(side, error.withContext({ volume: volume.ref }));
 }
 
 /** Waits for a job, reports on it, and stops it when told. */

@@ -8,7 +8,7 @@ import type { NativeJournal } from "../native.js";
 import type { Volume } from "../volume.js";
 import { chunksOf } from "./chunks.js";
 import { CopyControl } from "./control.js";
-import { type EngineWatch, runEngine } from "./engine.js";
+import { type EngineWatch, type HeldVolume, runEngine } from "./engine.js";
 import type { CopyPlan } from "./plan.js";
 import { type CopyReport, composeReport, describeRanges, mergeRanges } from "./report.js";
 import { createDigestList, engineOptions, verifyTarget } from "./verification.js";
@@ -25,8 +25,8 @@ export interface RunRecord {
  * the plan says of verification and manifest. The job's journal says how it ended.
  */
 export async function runCopy(
-  source: Volume,
-  target: Volume,
+  source: HeldVolume,
+  target: HeldVolume,
   plan: CopyPlan,
   record: RunRecord,
   watch: EngineWatch,
@@ -52,8 +52,8 @@ export async function runCopy(
 }
 
 async function moveAndProve(
-  source: Volume,
-  target: Volume,
+  source: HeldVolume,
+  target: HeldVolume,
   plan: CopyPlan,
   { job, manifest }: RunRecord,
   watch: EngineWatch,
@@ -71,7 +71,7 @@ async function moveAndProve(
         ? await verifyTarget(source, target, recorded, plan, watch)
         : undefined;
     if (verification !== undefined && verification.differences.length > 0) {
-      throw differs(target, verification.differences);
+      throw differs(target.volume, verification.differences);
     }
     const composed = composeReport(plan, report, {
       bad: mergeRanges(job?.journal.contents().bad ?? report.bad),
@@ -103,8 +103,8 @@ export function differs(
 }
 
 async function writeManifestOf(
-  source: Volume,
-  target: Volume,
+  source: HeldVolume,
+  target: HeldVolume,
   plan: CopyPlan,
   recorded: NativeJournal,
   { digest }: CopyReport,
@@ -112,8 +112,8 @@ async function writeManifestOf(
 ): Promise<void> {
   if (plan.digest === "none" || digest === undefined) return;
   const header = {
-    source: endOf(source),
-    target: endOf(target),
+    source: endOf(source.volume),
+    target: endOf(target.volume),
     size: plan.size,
     algorithm: plan.digest,
     digest,

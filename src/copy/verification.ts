@@ -2,9 +2,8 @@ import { tmpdir } from "node:os";
 
 import type { DigestKind, NativeJournal, NativeJournalHeader, Range } from "../native.js";
 import { native } from "../native.js";
-import type { Volume } from "../volume.js";
 import { CHUNK, chunksOf, compareChunks } from "./chunks.js";
-import { type EngineWatch, runEngine, runReading } from "./engine.js";
+import { type EngineWatch, type HeldVolume, runEngine, runReading } from "./engine.js";
 import type { CopyPlan } from "./plan.js";
 
 /** The part of a plan by which a volume is read back. */
@@ -42,7 +41,7 @@ export function createDigestList(
  * @returns the list, which the caller closes, and the digest of all where the range is the volume
  */
 export async function readDigests(
-  volume: Volume,
+  volume: HeldVolume,
   plan: ReadingPlan,
   { begin, end }: { readonly begin: number; readonly end: number },
   watch: EngineWatch,
@@ -59,7 +58,7 @@ export async function readDigests(
 
 /** Reads a range back and compares it with what a journal recorded of it. */
 export async function compareWithJournal(
-  volume: Volume,
+  volume: HeldVolume,
   expected: NativeJournal,
   plan: ReadingPlan,
   range: { readonly begin: number; readonly end: number },
@@ -85,8 +84,8 @@ export async function compareWithJournal(
  * `plan.repair`, what differs is copied once more and compared again.
  */
 export async function verifyTarget(
-  source: Volume,
-  target: Volume,
+  source: HeldVolume,
+  target: HeldVolume,
   recorded: NativeJournal,
   plan: CopyPlan,
   watch: EngineWatch,
@@ -117,8 +116,8 @@ export async function verifyTarget(
 
 /** Copies whole chunks once more, and flushes. */
 export function copyRange(
-  source: Volume,
-  target: Volume,
+  source: HeldVolume,
+  target: HeldVolume,
   plan: ReadingPlan & Pick<CopyPlan, "salvage">,
   range: { readonly begin: number; readonly end: number },
   watch: EngineWatch,

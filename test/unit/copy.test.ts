@@ -23,6 +23,15 @@ describe("the plan of a copy", () => {
       useExtents: true,
       digest: "xxh3",
       bandwidthLimit: 0,
+      iopsLimit: 0,
+      retries: 5,
+      requestTimeoutMs: 300_000,
+      stallLimitMs: 300_000,
+      checkpointIntervalMs: 5000,
+      salvage: false,
+      verify: false,
+      repair: false,
+      journal: false,
     });
   });
 
