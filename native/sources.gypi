@@ -65,8 +65,10 @@
     "test_sources": [
       "native/volume/fault_volume.cc",
       "native/volume/memory_volume.cc",
+      "test/native/copy/checkpoint_test.cc",
       "test/native/copy/copy_cancel_test.cc",
       "test/native/copy/copy_fault_test.cc",
+      "test/native/copy/copy_hardship_test.cc",
       "test/native/copy/copy_log_test.cc",
       "test/native/copy/copy_posix_test.cc",
       "test/native/copy/copy_soak_test.cc",
@@ -74,6 +76,7 @@
       "test/native/copy/copy_window_test.cc",
       "test/native/copy/extent_ahead_test.cc",
       "test/native/copy/inspect_test.cc",
+      "test/native/copy/journal_test.cc",
       "test/native/copy/planner_test.cc",
       "test/native/copy/rate_limit_test.cc",
       "test/native/core/buffer_pool_test.cc",
