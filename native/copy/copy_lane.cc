@@ -149,7 +149,7 @@ void CopyLane::look_for_deadlines() {
 
 void CopyLane::watch() {
   const auto limit = job_.options_.request_timeout;
-  if (limit.count() == 0 || done_) return;
+  if (limit.count() == 0 || done_ || hangs_) return;
   watch_.start(
       reactor_, reactor_.now() + limit / 4,
       [](void* context) noexcept {
