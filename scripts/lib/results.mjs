@@ -78,6 +78,24 @@ export function record(name, counts) {
   writeFileSync(path.join(folder, `${name}.json`), JSON.stringify(counts));
 }
 
+/**
+ * What one of the proofs has counted, for the table that .ci/run prints.
+ *
+ * @typedef {object} ProofCount
+ * @property {string} what
+ * @property {number} count
+ * @property {string} command that makes it
+ */
+
+/**
+ * @param {string} name of the proof; a later run of that name replaces it
+ * @param {ProofCount} count
+ */
+export function recordCount(name, count) {
+  mkdirSync(path.join(folder, "counts"), { recursive: true });
+  writeFileSync(path.join(folder, "counts", `${name}.json`), `${JSON.stringify(count)}\n`);
+}
+
 /** @returns {Counts} the sum of what was recorded */
 export function recorded() {
   const names = existsSync(folder)

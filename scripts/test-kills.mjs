@@ -1,0 +1,102 @@
+// npm run test:kills [-- --count N] [-- --seed S]   copies that are killed with SIGKILL at random moments, to
+//                                                   files, block devices and RBD images, then resumed
+//                                                   and compared: until N kills were made; S alone
+
+import { execFileSync } from "node:child_process";
+import { createHash, randomInt } from "node:crypto";
+import { createReadStream, mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+
+import { killAndResume } from "../test/kills/case.mjs";
+import { writeSource } from "../test/kills/source.mjs";
+import { blockTargets, fileTargets, rbdTargets } from "../test/kills/targets.mjs";
+import { prepare } from "./lib/prepare.mjs";
+import { record, recordCount } from "./lib/results.mjs";
+import { main, root, Stop, say } from "./lib/run.mjs";
+import { withCeph } from "./lib/test-ceph.mjs";
+
+const KINDS = /** @type {const} */ (["file", "block", "rbd"]);
+
+await main(async () => {
+  const { values } = parseArgs({
+    options: { count: { type: "string", default: "220" }, seed: { type: "string" } },
+  });
+  const wanted = Number(values.count);
+  if (!Number.isInteger(wanted) || wanted < 1) throw new Stop("--count is a whole number", 2);
+  await prepare(["build", "demo", "ceph", "test"]);
+  await withCeph(() => killMany(wanted, values.seed));
+});
+
+/**
+ * @param {number} wanted
+ * @param {string | undefined} only
+ */
+async function killMany(wanted, only) {
+  const folder = mkdtempSync(path.join(tmpdir(), "blockhaul-kills-"));
+  const conf = process.env.BLOCKHAUL_TEST_CEPH_CONF ?? "";
+  // A client that was killed watches its image until the OSD gives it up.
+  execFileSync("ceph", ["-c", conf, "config", "set", "osd", "osd_client_watch_timeout", "3"]);
+  const targets = {
+    file: fileTargets(folder),
+    block: blockTargets(folder),
+    rbd: rbdTargets(conf),
+  };
+  const sources = ["a", "b", "c"].map((name) => {
+    const file = path.join(folder, `${name}.img`);
+    return { file, size: writeSource(file, name) };
+  });
+  const before = await Promise.all(sources.map(({ file }) => digestOf(file)));
+  const base = only ?? String(randomInt(2 ** 31));
+  const total = { kills: 0, resumes: 0, again: 0, cases: 0 };
+  /** @type {string[]} */
+  const failures = [];
+  let number = 0;
+  const work = async () => {
+    while (only === undefined ? total.kills < wanted && failures.length === 0 : number === 0) {
+      const seed = only ?? `${base}.${number}`;
+      const index = only === undefined ? number : Number(seed.split(".")[1] ?? 0);
+      number += 1;
+      const kind = KINDS[index % KINDS.length] ?? "file";
+      const source = sources[Math.floor(index / KINDS.length) % sources.length] ?? sources[0];
+      if (source === undefined) return;
+      const command = path.join(root, "dist/cli/main.js");
+      const makeTarget = targets[kind];
+      const done = await killAndResume({ seed, command, folder, source, makeTarget });
+      total.cases += 1;
+      total.kills += done.kills;
+      total.resumes += done.resumes;
+      total.again += done.again;
+      for (const fault of done.faults) failures.push(`${kind}, seed ${seed}: ${fault}`);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  const after = await Promise.all(sources.map(({ file }) => digestOf(file)));
+  if (after.join() !== before.join()) failures.push("a source was changed");
+  rmSync(folder, { recursive: true, force: true });
+
+  const { kills, resumes, again, cases } = total;
+  say(
+    `${kills} kills in ${cases} copies: ${resumes} resumed, ${again} begun anew, compared by cmp`,
+  );
+  record("kills", { passed: cases - failures.length, failed: failures.length, skipped: 0 });
+  recordCount("kills", {
+    what: "SIGKILLs, each resumed and compared",
+    count: kills,
+    command: "npm run test:kills",
+  });
+  if (failures.length === 0) return;
+  const again_ = failures.map(
+    (line) =>
+      `${line}\n  again: npm run test:kills -- --seed ${/seed (\S+):/.exec(line)?.[1] ?? base}`,
+  );
+  throw new Stop(again_.join("\n"));
+}
+
+/** @param {string} file */
+async function digestOf(file) {
+  const hash = createHash("sha256");
+  for await (const part of createReadStream(file)) hash.update(part);
+  return hash.digest("hex");
+}
