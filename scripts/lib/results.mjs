@@ -96,6 +96,13 @@ export function recordCount(name, count) {
   writeFileSync(path.join(folder, "counts", `${name}.json`), `${JSON.stringify(count)}\n`);
 }
 
+/** @returns {ProofCount[]} in the order of their names */
+export function recordedCounts() {
+  const counts = path.join(folder, "counts");
+  const names = existsSync(counts) ? readdirSync(counts).sort() : [];
+  return names.map((name) => JSON.parse(readFileSync(path.join(counts, name), "utf8")));
+}
+
 /** @returns {Counts} the sum of what was recorded */
 export function recorded() {
   const names = existsSync(folder)
