@@ -132,19 +132,16 @@ export async function controlJob(
   return job;
 }
 
-/** A target was written to by somebody: what others recorded of it does not count any more. */
-export async function supersedeJobs(store: JobStore, identity: string, but?: string) {
-  for (const id of await store.ids()) {
-    if (id === but) continue;
-    const status = await statusOf(store, id);
-    if (status?.target?.identity !== identity || !status.resumable) continue;
-    // One that is held is under way on this target, which its lock keeps from being taken twice.
-    const job = await Job.open(store, id).catch(() => undefined);
-    try {
-      await job?.end("superseded");
-    } finally {
-      job?.close();
-    }
+/** A target is about to be written to: what an earlier job recorded of it does not count any more. */
+export async function supersedeJobs(store: JobStore, target: string): Promise<void> {
+  const id = await store.lastOf(target);
+  const status = id === undefined ? undefined : await statusOf(store, id);
+  if (!status?.resumable || status.target?.identity !== target) return;
+  const job = await Job.open(store, status.id);
+  try {
+    await job.end("superseded");
+  } finally {
+    job.close();
   }
 }
 

@@ -83,19 +83,20 @@ Journal::Journal(UniqueDescriptor file, JournalContents contents, bool is_durabl
       is_durable_(is_durable),
       frontier_(contents_.frontier) {}
 
+/// The name comes last: whoever finds a journal, also after a kill, finds a whole header in it.
 Result<std::unique_ptr<Journal>> Journal::create(const std::string& path,
                                                  const JournalHeader& header) {
-  UniqueDescriptor file(
-      ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const std::string draft = path + ".new";
+  constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  UniqueDescriptor file(::open(draft.c_str(), kFlags, 0600));
   if (!file) return failure(errno, "journal");
   auto [contents, bytes] = begin_journal(header);
   Status made = write_all(file.get(), 0, bytes);
   if (made && ::fsync(file.get()) != 0) made = failure(errno, "journal");
+  if (made && ::link(draft.c_str(), path.c_str()) != 0) made = failure(errno, "journal");
+  ::unlink(draft.c_str());
   if (made) made = sync_folder_of(path);
-  if (!made) {
-    ::unlink(path.c_str());
-    return made.error();
-  }
+  if (!made) return made.error();
   return std::unique_ptr<Journal>(new Journal(std::move(file), std::move(contents), true));
 }
 

@@ -57,6 +57,7 @@ export class Job {
     const record: JobRecord = { version: 1, id, kind: "copy", createdAt, ...facts };
     const hold = await holdOf(store, id);
     try {
+      await store.setLastOf(record.target.identity, id);
       const header = { ...geometry, base: 0, job: JSON.stringify(record) };
       const journal = await native().createJournal(store.journalOf(id), header);
       return await beginRun(new Job(store, record, journal, hold));

@@ -1,9 +1,10 @@
 import { randomInt } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { type NativeRegionLock, native } from "../native.js";
+import { writeDurably } from "../system/durable-file.js";
 import { lockPlace, stateDirectory } from "../system/state-directory.js";
 import { waitFor } from "../system/wait.js";
 
@@ -33,6 +34,24 @@ export class JobStore {
 
   controlOf(id: string): string {
     return path.join(this.folder, `${id}.control`);
+  }
+
+  /**
+   * The job that copied to a target last. Any other's record of that target is worthless, so nobody has
+   * to read all journals to find the one that counts.
+   */
+  async lastOf(target: string): Promise<string | undefined> {
+    const text = await readFile(this.#pointerOf(target), "latin1").catch(() => "");
+    return ID.test(text.trim()) ? text.trim() : undefined;
+  }
+
+  /** Says which job copies to a target, before its journal is made. */
+  setLastOf(target: string, id: string): Promise<void> {
+    return this.#inFolder(() => writeDurably(this.#pointerOf(target), `${id}\n`));
+  }
+
+  #pointerOf(target: string): string {
+    return path.join(this.folder, "targets", lockPlace(target).toString(36));
   }
 
   make(): Promise<void> {
