@@ -14,6 +14,8 @@ export interface NativeVolumeInfo {
   readonly medium: string;
   /** Where they begin on it. */
   readonly mediumOffset: number;
+  /** Of a file or a block device of this host: which one, whatever path led there. */
+  readonly node?: HostNode;
   readonly size: number;
   /** The smallest unit that the medium itself writes. */
   readonly blockSize: number;
@@ -22,6 +24,8 @@ export interface NativeVolumeInfo {
   /** When it was opened; the engine goes by what it knows later. */
   readonly zeroState: "proven-zero" | "unknown";
   readonly readOnly: boolean;
+  /** Nobody can change what it holds. */
+  readonly snapshot?: boolean;
   /** Bypasses the page cache. */
   readonly direct: boolean;
   readonly mapsExtents: boolean;
@@ -29,8 +33,29 @@ export interface NativeVolumeInfo {
   readonly zeroes: boolean;
 }
 
+/** A file or a block device of this host. */
+export interface HostNode {
+  /** Of a block device its own number; of a file, its file system's. */
+  readonly major: number;
+  readonly minor: number;
+  /** Of a file; as text, since some are larger than a number holds. */
+  readonly inode?: string;
+}
+
+/** A client that has a volume open where it is stored. */
+export interface NativeWatcher {
+  /** "client.4123" */
+  readonly client: string;
+  readonly address: string;
+  /** It is this process. */
+  readonly own: boolean;
+}
+
 /** What a JavaScript volume says of itself; its identity is its medium. */
-export type JsVolumeInfo = Omit<NativeVolumeInfo, "medium" | "mediumOffset">;
+export type JsVolumeInfo = Omit<
+  NativeVolumeInfo,
+  "medium" | "mediumOffset" | "node" | "snapshot"
+>;
 
 export type ExtentKind = "data" | "zero" | "hole";
 
@@ -52,6 +77,8 @@ export interface NativeVolume {
   flush(): Promise<void>;
   /** Covers a non-empty prefix of the range, ascending, without gaps. */
   map(position: number, length: number): Promise<Extent[]>;
+  /** Who has it open where it is stored; null: its storage does not tell. */
+  watchers(): Promise<NativeWatcher[] | null>;
   close(): Promise<void>;
 }
 
@@ -68,6 +95,8 @@ export interface NativePosixOptions {
   readonly provenZero?: boolean;
   /** Of a block device, also to read: refused while anybody else has claimed it (O_EXCL). */
   readonly exclusive?: boolean;
+  /** Of a block device: not claimed even to be written to. Somebody else has, and that is known. */
+  readonly shared?: boolean;
   /** False: through the page cache. */
   readonly direct?: boolean;
 }
@@ -280,6 +309,14 @@ export interface NativeRegionLock {
   release(): void;
 }
 
+/** What other processes have to do with files and devices. */
+export interface NativeProcessScan {
+  /** Those that may write to a node; `node` is its place among those that were asked for. */
+  readonly writers: readonly { readonly pid: number; readonly name: string; readonly node: number }[];
+  /** One process of each mount namespace that is not ours. */
+  readonly namespaces: readonly number[];
+}
+
 export interface LibrbdStatus {
   readonly available: boolean;
   /** "1.16.0" */
@@ -332,6 +369,8 @@ export interface NativeBinding {
    * it. The place need not exist in the file. Does not wait.
    */
   lockRegion(path: string, place: number): NativeRegionLock | null;
+  /** Leaves out what this user may not look into, and this process. `proc`: "/proc". */
+  scanProcesses(nodes: readonly HostNode[], proc: string): Promise<NativeProcessScan>;
   librbdStatus(): LibrbdStatus;
   ioStatus(): IoStatus;
 }

@@ -3,6 +3,7 @@
 #include "addon/file_lock.h"
 #include "addon/journal_handle.h"
 #include "addon/open.h"
+#include "addon/process_scan.h"
 #include "addon/region_lock.h"
 #include "addon/status.h"
 #include "addon/volume_handle.h"
@@ -36,6 +37,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("readJournal", Napi::Function::New<JournalHandle::read>(env));
   exports.Set("lockFile", Napi::Function::New<FileLockHandle::take>(env));
   exports.Set("lockRegion", Napi::Function::New<RegionLockHandle::take>(env));
+  exports.Set("scanProcesses", Napi::Function::New<scan_processes_of>(env));
   exports.Set("ioStatus", Napi::Function::New<io_status>(env));
   exports.Set("librbdStatus", Napi::Function::New<librbd_status>(env));
   return exports;

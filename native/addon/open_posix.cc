@@ -23,6 +23,7 @@ Napi::Value open_posix(const Napi::CallbackInfo& call) {
   options.create_size = optional_number(object, "createSize");
   options.proven_zero = bool_field(object, "provenZero", false);
   options.exclusive = bool_field(object, "exclusive", false);
+  options.shared = bool_field(object, "shared", false);
   options.direct = bool_field(object, "direct", true);
   return promise_of_volume(call.Env(), options.path,
                            [options]() -> Result<std::shared_ptr<Volume>> {

@@ -1,5 +1,7 @@
 #include "addon/volume_handle.h"
 
+#include <sys/sysmacros.h>
+
 #include "addon/arguments.h"
 #include "addon/promise.h"
 #include "addon/single_request.h"
@@ -21,6 +23,28 @@ Napi::Value to_js(Napi::Env env, const std::vector<Extent>& extents) {
   return list;
 }
 
+/// A file is named by its inode too, as text: some are larger than a number of JavaScript's.
+Napi::Value to_js(Napi::Env env, const FileNode& node) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("major", to_number(env, major(node.device)));
+  object.Set("minor", to_number(env, minor(node.device)));
+  if (!node.is_block) object.Set("inode", std::to_string(node.inode));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const std::optional<std::vector<Watcher>>& watchers) {
+  if (!watchers) return env.Null();
+  Napi::Array list = Napi::Array::New(env, watchers->size());
+  for (std::uint32_t i = 0; i < watchers->size(); ++i) {
+    Napi::Object watcher = Napi::Object::New(env);
+    watcher.Set("client", (*watchers)[i].client);
+    watcher.Set("address", (*watchers)[i].address);
+    watcher.Set("own", (*watchers)[i].own);
+    list.Set(i, watcher);
+  }
+  return list;
+}
+
 }  // namespace
 
 void VolumeHandle::define(Napi::Env env) {
@@ -33,6 +57,7 @@ void VolumeHandle::define(Napi::Env env) {
                                        InstanceMethod<&VolumeHandle::zero>("zero"),
                                        InstanceMethod<&VolumeHandle::flush>("flush"),
                                        InstanceMethod<&VolumeHandle::map>("map"),
+                                       InstanceMethod<&VolumeHandle::watchers>("watchers"),
                                        InstanceMethod<&VolumeHandle::close>("close"),
                                    }));
 }
@@ -83,11 +108,13 @@ Napi::Value VolumeHandle::info(const Napi::CallbackInfo& call) {
   object.Set("identity", info.identity);
   object.Set("medium", info.medium.empty() ? info.identity : info.medium);
   object.Set("mediumOffset", to_number(env, info.medium_offset));
+  if (info.node) object.Set("node", to_js(env, *info.node));
   object.Set("size", to_number(env, info.size));
   object.Set("blockSize", to_number(env, info.block_size));
   object.Set("preferredSize", to_number(env, info.preferred_size));
   object.Set("zeroState", std::string(name_of(volume->zero_state())));
   object.Set("readOnly", info.read_only);
+  object.Set("snapshot", info.snapshot);
   object.Set("direct", info.direct);
   object.Set("mapsExtents", info.maps_extents);
   object.Set("zeroes", info.zeroes);
@@ -134,6 +161,13 @@ Napi::Value VolumeHandle::map(const Napi::CallbackInfo& call) {
   return promise_of<std::vector<Extent>>(
       call.Env(), name_, [=] { return volume->map(offset, length); },
       [](Napi::Env env, std::vector<Extent>& extents) { return to_js(env, extents); });
+}
+
+Napi::Value VolumeHandle::watchers(const Napi::CallbackInfo& call) {
+  auto volume = open_volume(call.Env(), Operation::open);
+  return promise_of<std::optional<std::vector<Watcher>>>(
+      call.Env(), name_, [=] { return volume->watchers(); },
+      [](Napi::Env env, std::optional<std::vector<Watcher>>& found) { return to_js(env, found); });
 }
 
 Napi::Value VolumeHandle::close(const Napi::CallbackInfo& call) {

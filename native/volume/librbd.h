@@ -25,6 +25,7 @@ namespace blockhaul {
   X(rados_ioctx_destroy)             \
   X(rados_ioctx_set_namespace)       \
   X(rados_ioctx_get_id)              \
+  X(rados_get_instance_id)           \
   X(rbd_version)                     \
   X(rbd_image_options_create)        \
   X(rbd_image_options_destroy)       \
@@ -55,6 +56,8 @@ namespace blockhaul {
   X(rados_set_pool_full_try)       /* 16 */     \
   X(rbd_aio_write_zeroes)          /* 15.2.5 */ \
   X(rbd_namespace_exists)          /* 14 */     \
+  X(rbd_watchers_list)             /* 12.2 */   \
+  X(rbd_watchers_list_cleanup)     /* 12.2 */   \
   X(rbd_config_image_list)         /* 14 */     \
   X(rbd_config_image_list_cleanup) /* 14 */
 

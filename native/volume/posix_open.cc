@@ -154,7 +154,8 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
 
   const int access = writes ? O_RDWR : O_RDONLY;
   // O_EXCL on a block device is refused while it is mounted or held by device-mapper, md or swap.
-  const int exclusive = (writes || options.exclusive) && volume->is_block_ ? O_EXCL : 0;
+  const bool claims = (writes || options.exclusive) && !options.shared;
+  const int exclusive = claims && volume->is_block_ ? O_EXCL : 0;
   if (options.direct) volume->direct_ = reopen(place, access | exclusive | O_DIRECT);
   if (!volume->direct_ && options.direct && errno != EINVAL) return open_error(errno);
   const int claimed = volume->direct_ ? 0 : exclusive;
@@ -166,6 +167,7 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   info.kind = volume->is_block_ ? "block" : "file";
   const PosixPlace place_of_bytes = posix_place(volume->buffered_.get(), status);
   info.identity = place_of_bytes.identity();
+  info.node = FileNode::of(status);
   info.medium = place_of_bytes.medium;
   info.medium_offset = place_of_bytes.offset;
   info.read_only = !writes;

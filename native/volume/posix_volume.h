@@ -26,6 +26,8 @@ struct PosixOpenOptions {
   bool proven_zero = false;
   /// Claim a block device also to read from it; who writes to one does so anyway.
   bool exclusive = false;
+  /// Do not claim it even to write: somebody else has, and that is known.
+  bool shared = false;
   /// Try O_DIRECT first. A file system that refuses it is used through the page cache.
   bool direct = true;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/units.h"
+#include "volume/rbd_watchers.h"
 
 namespace blockhaul {
 namespace {
@@ -50,6 +51,7 @@ RbdVolume::RbdVolume(std::unique_ptr<RbdImage> image, const RbdOpenOptions& opti
   info_.preferred_size = static_cast<std::uint32_t>(preferred_size_of(facts));
   info_.zero_state = options.create ? ZeroState::proven_zero : ZeroState::unknown;
   info_.read_only = !options.writable;
+  info_.snapshot = facts.snapshot_id.has_value();
   info_.direct = !facts.cached;
   info_.maps_extents = extents_.usable();
   info_.zeroes = options.writable && librbd_.rbd_aio_write_zeroes != nullptr;
@@ -59,6 +61,8 @@ Result<std::vector<Extent>> RbdVolume::map(std::uint64_t offset, std::uint64_t l
   if (!info_.maps_extents) return Volume::map(offset, length);
   return extents_.query(offset, length);
 }
+
+Result<std::optional<std::vector<Watcher>>> RbdVolume::watchers() { return watchers_of(image_); }
 
 bool RbdVolume::confirm_zero(const std::atomic<bool>& stop) {
   for (std::uint64_t position = 0; position < info_.size;) {

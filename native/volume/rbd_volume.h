@@ -30,6 +30,7 @@ class RbdVolume final : public Volume {
   [[nodiscard]] const VolumeInfo& info() const override { return info_; }
   void submit(Reactor& reactor, Request& request) override;
   Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length) override;
+  Result<std::optional<std::vector<Watcher>>> watchers() override;
   void interrupt() override { extents_.interrupt(); }
   /// Looks for objects: in the object map, where there is a valid one; else one small request each.
   [[nodiscard]] bool confirm_zero(const std::atomic<bool>& stop) override;
@@ -42,7 +43,7 @@ class RbdVolume final : public Volume {
   void advanced(Request& request, std::int64_t result);
   void fail(Request& request, int error);
 
-  std::unique_ptr<RbdImage> image_;
+  std::shared_ptr<RbdImage> image_;  ///< shared with questions that the cluster does not answer
   const Librbd& librbd_;
   VolumeInfo info_;
   RbdExtents extents_;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "core/extent.h"
 #include "core/result.h"
+#include "io/file_node.h"
 #include "io/reactor.h"
 
 namespace blockhaul {
@@ -46,19 +48,28 @@ enum class ZeroState : std::uint8_t { unknown, proven_zero };
   return state == ZeroState::proven_zero ? "proven-zero" : "unknown";
 }
 
+/// A client that has a volume open where it is stored.
+struct Watcher {
+  std::string client;  ///< "client.4123"
+  std::string address;
+  bool own = false;  ///< it is this process
+};
+
 struct VolumeInfo {
   std::string kind;      ///< "file", "block", "rbd", "js", "null", "zero", "pattern", …
   std::string name;      ///< for messages
   std::string identity;  ///< the same for the same bytes, whatever path led there
   std::string medium{};  ///< what the bytes lie on, where volumes may overlap; "": identity
   std::uint64_t medium_offset = 0;  ///< where they begin on it, in bytes
+  std::optional<FileNode> node{};   ///< of a file or a block device of this host
   std::uint64_t size = 0;           ///< bytes
   std::uint32_t block_size = 1;     ///< bytes: the smallest unit the medium itself writes
   std::uint32_t preferred_size =
       0;  ///< bytes: requests that stay within multiples of it are cheap; 0: any
   ZeroState zero_state = ZeroState::unknown;  ///< when it was opened: see Volume::zero_state()
   bool read_only = true;
-  bool direct = false;  ///< bypasses the page cache
+  bool snapshot = false;  ///< nobody can change what it holds
+  bool direct = false;    ///< bypasses the page cache
   bool maps_extents = false;
   bool zeroes = false;  ///< can make zeros without sending them
 };
@@ -99,6 +110,12 @@ class Volume {
   /// range (at least a byte), ascending and without gaps: ask again from its end. It is a hint from
   /// a volume that nobody writes to; after a failure, the range is data.
   virtual Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length);
+
+  /// Who has it open, this process too; nothing where its storage does not tell. Blocks as map()
+  /// does.
+  virtual Result<std::optional<std::vector<Watcher>>> watchers() {
+    return std::optional<std::vector<Watcher>>();
+  }
 
   /// Makes whatever other threads wait for on this volume's behalf fail with ECANCELED; any thread.
   virtual void interrupt() {}

@@ -1,0 +1,113 @@
+#include "io/process_scan.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "io/unique_descriptor.h"
+
+namespace blockhaul {
+namespace {
+
+using Folder = std::unique_ptr<DIR, decltype([](DIR* folder) { ::closedir(folder); })>;
+
+/// Nothing of a text that is no number.
+template <typename T>
+std::optional<T> parse(std::string_view text, int base = 10) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// The start of a small file of /proc; "" where it cannot be read.
+std::string read_start(int folder, const char* name) {
+  const UniqueDescriptor file(::openat(folder, name, O_RDONLY | O_CLOEXEC));
+  std::array<char, 512> buffer{};
+  const ssize_t length = file ? ::read(file.get(), buffer.data(), buffer.size()) : 0;
+  return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
+}
+
+std::string read_link(int folder, const char* name) {
+  std::array<char, 128> buffer{};
+  const ssize_t length = ::readlinkat(folder, name, buffer.data(), buffer.size());
+  return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
+}
+
+/// Whether a descriptor, by its fdinfo, was opened to be written to.
+bool is_writable(std::string_view info) {
+  constexpr std::string_view kFlags = "flags:";
+  const std::size_t at = info.find(kFlags);
+  if (at == std::string_view::npos) return false;
+  info.remove_prefix(at + kFlags.size());
+  info.remove_prefix(std::min(info.find_first_not_of(" \t"), info.size()));
+  const auto flags = parse<unsigned>(info.substr(0, info.find('\n')), 8);
+  return flags && (*flags & O_ACCMODE) != O_RDONLY;
+}
+
+bool is_node(const struct statx& status, const FileNode& node) {
+  if (node.is_block != S_ISBLK(status.stx_mode)) return false;
+  if (node.is_block) return makedev(status.stx_rdev_major, status.stx_rdev_minor) == node.device;
+  return status.stx_ino == node.inode &&
+         makedev(status.stx_dev_major, status.stx_dev_minor) == node.device;
+}
+
+/// Adds a process to the writers of each node that it has open for writing.
+void find_nodes(int process, pid_t number, std::span<const FileNode> nodes, ProcessScan& scan) {
+  Folder descriptors(::fdopendir(::openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  if (!descriptors) return;
+  std::vector<bool> found(nodes.size());
+  while (const dirent* entry = ::readdir(descriptors.get())) {
+    struct statx status {};
+    // A server that is gone is not asked for the state of its files.
+    const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
+    const unsigned wanted = STATX_TYPE | STATX_INO;
+    if (::statx(::dirfd(descriptors.get()), entry->d_name, flags, wanted, &status) != 0) continue;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (found[i] || !is_node(status, nodes[i])) continue;
+      const std::string info = std::string("fdinfo/") + entry->d_name;
+      if (!is_writable(read_start(process, info.c_str()))) continue;
+      found[i] = true;
+      std::string name = read_start(process, "comm");
+      name.erase(std::min(name.find('\n'), name.size()));
+      scan.writers.push_back({.process = number, .name = std::move(name), .node = i});
+    }
+  }
+}
+
+}  // namespace
+
+ProcessScan scan_processes(std::span<const FileNode> nodes, const std::string& proc) {
+  ProcessScan scan;
+  const Folder processes(::opendir(proc.c_str()));
+  if (!processes) return scan;
+  std::vector<std::string> known{read_link(::dirfd(processes.get()), "self/ns/mnt")};
+  while (const dirent* entry = ::readdir(processes.get())) {
+    const auto number = parse<pid_t>(entry->d_name);
+    if (!number || *number == ::getpid()) continue;
+    const UniqueDescriptor process(
+        ::openat(::dirfd(processes.get()), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!process) continue;
+    const std::string mounts = read_link(process.get(), "ns/mnt");
+    if (!mounts.empty() && std::find(known.begin(), known.end(), mounts) == known.end()) {
+      known.push_back(mounts);
+      scan.namespaces.push_back(*number);
+    }
+    if (!nodes.empty()) find_nodes(process.get(), *number, nodes, scan);
+  }
+  std::sort(scan.writers.begin(), scan.writers.end(), [](const auto& one, const auto& other) {
+    return one.process != other.process ? one.process < other.process : one.node < other.node;
+  });
+  return scan;
+}
+
+}  // namespace blockhaul
