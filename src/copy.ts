@@ -2,6 +2,7 @@ import { cancelled, type EngineWatch, type HeldVolume, hold } from "./copy/engin
 import { type CopyOptions, type CopyPlan, checkCallbacks, planCopy } from "./copy/plan.js";
 import type { CopyReport } from "./copy/report.js";
 import { endOf, runCopy } from "./copy/run.js";
+import { askGuards, throwRefusal } from "./guards/check.js";
 import { Job } from "./jobs/job.js";
 import type { JobOptions } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
@@ -19,7 +20,8 @@ export type { VerificationReport } from "./copy/verification.js";
  * Copies all of a source to the start of a target, and flushes it. The source must not be written to
  * meanwhile. Both volumes stay open.
  *
- * @throws BlockhaulError what `planCopy` throws; ERR_IN_USE where another copy writes to the target;
+ * @throws BlockhaulError what `planCopy` throws; ERR_IN_USE, ERR_NOT_EMPTY, ERR_LIVE_SOURCE,
+ *   ERR_SAME_VOLUME where a guard refuses it; ERR_IN_USE where another copy writes to the target;
  *   ERR_CANCELLED with the signal's reason as the cause; ERR_VERIFICATION, with `ranges`, where the
  *   target does not hold what was written; ERR_TIMEOUT where a request or all of them hang: what is in
  *   flight may still be done then, and the volumes cannot be closed before it is; else the first error
@@ -51,6 +53,11 @@ async function copyHeld(
   const lock = await lockTarget(target.volume);
   let job: Job | undefined;
   try {
+    // Before anything is noted: a copy that is refused leaves everything as it was.
+    const findings = await askGuards(source, target, options);
+    options.onGuards?.(findings);
+    throwRefusal(findings, plan);
+    if (options.signal?.aborted) throw cancelled(options.signal);
     if (lock !== undefined) await supersedeJobs(store, target.volume.info.identity);
     if (plan.journal) job = await createJob(store, source.volume, target.volume, plan, manifest);
     if (job !== undefined) options.onJob?.(job.id);

@@ -54,6 +54,11 @@ export interface DriverOpenOptions {
    * volume's place, and removed by the close.
    */
   readonly snapshot?: boolean | undefined;
+  /**
+   * Only with mode "write": opened even where somebody else has claimed it, as whoever mounts a device
+   * does. A driver may ignore it.
+   */
+  readonly shared?: boolean | undefined;
   /** The ref as the caller wrote it, for messages. */
   readonly ref: string;
   /** Aborted when nobody waits for the volume any more; a driver may ignore it. */

@@ -66,6 +66,18 @@ const CODES = {
     meaning: "what was to be created exists already",
     hint: "name another target, or leave out --create to overwrite the one that is there",
   },
+  ERR_NOT_EMPTY: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "the target carries a file system, a partition table or another signature",
+    hint: "look at it with `wipefs` or `blkid -p`; to overwrite it: --allow-signature",
+  },
+  ERR_LIVE_SOURCE: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "somebody may write to the source while it is copied",
+    hint: "copy a snapshot, or end what may write to it; to copy it all the same: --allow-live-source",
+  },
   ERR_READ_ONLY: {
     exitCode: 4,
     retryable: false,

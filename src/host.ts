@@ -37,6 +37,11 @@ export interface ToolStatus {
 
 const TOOLS: readonly (Program & Pick<ToolStatus, "without">)[] = [
   { name: "lvm", package: "lvm2", without: "lvm: cannot be used" },
+  {
+    name: "wipefs",
+    package: "util-linux",
+    without: "a target that is not empty cannot be told from one that is",
+  },
   { name: "iscsiadm", package: "open-iscsi", without: "nothing can be attached over iSCSI" },
   { name: "iscsid", package: "open-iscsi", without: "nothing can be attached over iSCSI" },
   {

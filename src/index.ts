@@ -61,6 +61,9 @@ export {
   type Side,
 } from "./errors.js";
 export { ExportDriver, type ExportedVolume, type ExportRequest } from "./export-driver.js";
+export { checkGuards, type GuardOptions, throwRefusal } from "./guards/check.js";
+export { GUARD_NAMES, type GuardFinding, type GuardName } from "./guards/guard.js";
+export { type CopyNotice, noticesOf } from "./guards/notices.js";
 export { type EngineStatus, engineStatus, type ToolStatus, toolStatus } from "./host.js";
 export {
   controlJob,

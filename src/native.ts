@@ -52,10 +52,7 @@ export interface NativeWatcher {
 }
 
 /** What a JavaScript volume says of itself; its identity is its medium. */
-export type JsVolumeInfo = Omit<
-  NativeVolumeInfo,
-  "medium" | "mediumOffset" | "node" | "snapshot"
->;
+export type JsVolumeInfo = Omit<NativeVolumeInfo, "medium" | "mediumOffset" | "node" | "snapshot">;
 
 export type ExtentKind = "data" | "zero" | "hole";
 
@@ -312,7 +309,11 @@ export interface NativeRegionLock {
 /** What other processes have to do with files and devices. */
 export interface NativeProcessScan {
   /** Those that may write to a node; `node` is its place among those that were asked for. */
-  readonly writers: readonly { readonly pid: number; readonly name: string; readonly node: number }[];
+  readonly writers: readonly {
+    readonly pid: number;
+    readonly name: string;
+    readonly node: number;
+  }[];
   /** One process of each mount namespace that is not ours. */
   readonly namespaces: readonly number[];
 }

@@ -1,5 +1,6 @@
 /** Every command and its options. What a command does is imported only when it is run. */
 import { type CommandSpec, defineCommand } from "./command.js";
+import { guardOptions } from "./guard-options.js";
 import type { OptionSpec } from "./options.js";
 
 const QUIET_AND_VERBOSE = [
@@ -88,6 +89,7 @@ export const copyOptions = [
   },
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
+  ...guardOptions,
   {
     name: "object-size",
     kind: "size",
@@ -198,7 +200,10 @@ export const COMMANDS: readonly CommandSpec[] = [
     description:
       "Copies all of the source to the start of the target, and flushes it. The source must not be " +
       "written to meanwhile: copy a snapshot, or a volume that nobody uses. An image file that does " +
-      "not exist is made; other targets are made with --create. What the target holds is overwritten.",
+      "not exist is made; other targets are made with --create. A target that is mounted, held or watched " +
+      "by somebody, lies on the disk of the running system, or carries a file system, a partition table " +
+      "or another signature is refused, and so is a source that somebody may write to. Each of these has " +
+      "a flag that allows it, and --dry-run says what was found.",
     arguments: [
       { name: "source", kind: "ref", help: "what to read: a path or a ref" },
       { name: "target", kind: "ref", help: "what to write: a path or a ref" },
@@ -209,6 +214,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["blockhaul copy --create disk.img rbd:vms/disk-1", "to a new image in the pool vms"],
       ["blockhaul copy rbd:vms/disk-1@before disk-1.img", "a snapshot to a sparse file"],
       ["blockhaul copy --bwlimit 100MiB rbd:a/x rbd:b/x:conf=/etc/ceph/b.conf", "between clusters"],
+      ["blockhaul copy --dry-run disk.img /dev/sdb", "what is on the target, and who uses it"],
+      ["blockhaul copy --allow-signature disk.img /dev/sdb", "over the file system that is on it"],
       ["blockhaul copy disk.img null:", "read it and print its digest"],
     ],
     load: async () => (await import("./copy.js")).runCopy,

@@ -58,7 +58,9 @@ export function openTarget(
       return { volume: await openVolume(ref, { mode: "write", create, signal }), isNew: true };
     }
     try {
-      return { volume: await openVolume(ref, { mode: "write", signal }), isNew: false };
+      // Who has claimed it is the guards' to say, where one of them was told to let it pass.
+      const shared = options.allowMounted || options.allowHeld;
+      return { volume: await openVolume(ref, { mode: "write", signal, shared }), isNew: false };
     } catch (error) {
       if (!isNotFound(error)) throw error;
       if (!isImplied) throw driver.supports.create === "when-asked" ? hintAtCreate(error) : error;

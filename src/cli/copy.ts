@@ -13,7 +13,9 @@ import {
 import type { CommandContext, CommandRun } from "./command.js";
 import type { copyOptions } from "./commands.js";
 import { type CopyTarget, closeAll, createOptions, openSource, openTarget } from "./copy-ends.js";
+import { rehearseGuards, showFindings, showNotices } from "./copy-guards.js";
 import { StoppedBySignal } from "./error-report.js";
+import { allowedGuards } from "./guard-options.js";
 import type { OptionValues } from "./options.js";
 import { createProgressDisplay, type ProgressDisplay, type ProgressMode } from "./progress.js";
 import { StopSignals } from "./stop-signals.js";
@@ -74,10 +76,18 @@ async function copyBetween(
     target = await openTarget(targetRef, source.size, options, signals.signal);
     const plan = await planFor(source, target, targetRef, options);
     announce(plan, target, options, context);
-    if (target.volume === undefined || options.dryRun) return 0;
+    const ends = { source, target: target.volume, targetRef };
+    await showNotices(ends, options, context, signals.signal);
+    if (target.volume === undefined || options.dryRun) {
+      await rehearseGuards(ends, options, context, signals.signal);
+      return 0;
+    }
     copying.target = target;
     report = await copyVolume(source, target.volume, {
       ...engineOptions(options),
+      allow: allowedGuards(options),
+      onGuards: (findings) =>
+        showFindings(findings, options, options.json ? context.stdout : context.stderr),
       signal: signals.signal,
       onProgress: (progress) => {
         copying.progress = progress;

@@ -1,4 +1,5 @@
 import { BlockhaulError } from "../errors.js";
+import type { GuardFinding, GuardName } from "../guards/guard.js";
 import type { DigestKind } from "../native.js";
 import { exactSize } from "../units.js";
 import { describe, toBytes } from "../volume/arguments.js";
@@ -51,6 +52,10 @@ export interface CopyOptions {
   readonly onJob?: ((id: string) => void) | undefined;
   /** Changes limits, pauses and goes on while the copy runs. */
   readonly control?: CopyControl | undefined;
+  /** Guards whose refusal is known and passed over: `checkGuards()` tells what they find. */
+  readonly allow?: readonly GuardName[] | undefined;
+  /** Called once before the copy begins, with what every guard found; a refusal is thrown after it. */
+  readonly onGuards?: ((findings: readonly GuardFinding[]) => void) | undefined;
   /** Stops the copy: what is in flight is waited for, then it rejects with ERR_CANCELLED. */
   readonly signal?: AbortSignal | undefined;
   /** Called a few times a second, and once at the end. If it throws, the copy is stopped. */

@@ -1,5 +1,5 @@
 import type { VolumeDriver } from "../driver.js";
-import { native } from "../native.js";
+import { openDevice } from "../usage/open-device.js";
 import { formatPathRef, type PathLocation, parsePathRef } from "./path.js";
 
 /** Block devices of this host: disks, partitions, logical volumes, loop devices. */
@@ -19,7 +19,7 @@ export const blockDriver: VolumeDriver<PathLocation> = {
   },
   parseRef: (ref) => parsePathRef("block", ref),
   formatRef: (location) => formatPathRef("block", location),
-  openVolume: async ({ path }, { mode }) => ({
-    volume: await native().openPosix({ path, mode, kind: "block" }),
+  openVolume: async ({ path }, { mode, shared = false }) => ({
+    volume: await openDevice({ path, mode, kind: "block", shared }),
   }),
 };

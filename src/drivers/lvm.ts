@@ -18,7 +18,8 @@ import type { LogicalVolume } from "../lvm/report.js";
 import { isLvmInstalled, LVM } from "../lvm/run.js";
 import { removeSnapshot, createSnapshot as takeSnapshot } from "../lvm/snapshots.js";
 import { allocatedBytes, removeVolume, requireVolume } from "../lvm/volumes.js";
-import { type NativeVolume, native } from "../native.js";
+import type { NativeVolume } from "../native.js";
+import { openDevice as openPath } from "../usage/open-device.js";
 import { createIfAsked, keepingIfDone } from "./lvm-create.js";
 import { type ExportedLocation, lvmExportDriver } from "./lvm-export.js";
 import { formatLvmRef, type LvmLocation, parseLvmRef } from "./lvm-ref.js";
@@ -61,22 +62,22 @@ export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm> & ExportCalls = {
 };
 
 async function openLocal(location: LvmLocation, options: DriverOpenOptions): Promise<OpenedLvm> {
-  const { mode, create, snapshot, signal } = options;
+  const { create, snapshot, signal } = options;
   const { created, existing } = await createIfAsked(location, create);
   if (created !== undefined) {
     const { volume, readsAsZero } = created;
-    return keepingIfDone(created, () => openDevice(volume, mode, readsAsZero));
+    return keepingIfDone(created, () => openDevice(volume, options, readsAsZero));
   }
   const found = existing ?? (await requireVolume(location));
-  checkOpenable(found, mode);
+  checkOpenable(found, options.mode);
   if (!snapshot && found.isActive && !(await isActivatedByUs(found))) {
-    return openDevice(found, mode);
+    return openDevice(found, options);
   }
   return withHostLock(async () => {
     const attachment = await openAttachment(formatLvmRef(location));
     return undoing(attachment, async () => {
       const shown = snapshot ? await snapshotFor(location, attachment) : location;
-      return { ...(await openDevice(await activateFor(shown, attachment), mode)), attachment };
+      return { ...(await openDevice(await activateFor(shown, attachment), options)), attachment };
     });
   }, signal);
 }
@@ -95,12 +96,12 @@ async function openExported(location: LvmLocation, options: DriverOpenOptions): 
 
 async function openDevice(
   volume: LogicalVolume,
-  mode: "read" | "write",
+  { mode, shared = false }: DriverOpenOptions,
   provenZero = false,
 ): Promise<OpenedLvm> {
   const path = await devicePathOf(volume);
   const zero = provenZero ? { provenZero } : {};
-  const opened = await native().openPosix({ path, mode, kind: "block", ...zero });
+  const opened = await openPath({ path, mode, kind: "block", shared, ...zero });
   return { volume: opened, ...usageOf(volume) };
 }
 

@@ -13,6 +13,11 @@ export interface OpenOptions {
    * volume itself may go on being used.
    */
   readonly snapshot?: boolean | undefined;
+  /**
+   * With mode "write": opens a block device even where somebody else has claimed it: it is mounted, or
+   * something is built on it. Nobody keeps what is written from mixing with what they write.
+   */
+  readonly shared?: boolean | undefined;
   /** Gives up waiting; a volume that opens all the same is closed again. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -23,7 +28,7 @@ export function checkOpenOptions(
   ref: string,
   options: OpenOptions,
 ): DriverOpenOptions {
-  const { mode = "read", create, snapshot = false, signal } = options;
+  const { mode = "read", create, snapshot = false, shared = false, signal } = options;
   if (mode !== "read" && mode !== "write") {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
       message: `mode must be "read" or "write", not ${describe(mode)}`,
@@ -36,10 +41,14 @@ export function checkOpenOptions(
     });
   }
   if (snapshot) checkSnapshot(driver, ref, mode);
+  if (shared && mode !== "write") {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: 'shared needs mode "write"' });
+  }
   return {
     mode,
     ref,
     ...(snapshot ? { snapshot } : {}),
+    ...(shared ? { shared } : {}),
     ...(create === undefined ? {} : { create: checkCreateOptions(driver, ref, mode, create) }),
     ...(signal === undefined ? {} : { signal }),
   };

@@ -43,7 +43,7 @@ describe("the layers of src/", () => {
     [
       "drivers apart from volumes, copies and each other's registry",
       "drivers/",
-      /^(drivers|connectors|attachments|lvm|exporters|system)\/|^(export-driver|errors|native|units|driver)\.ts$/,
+      /^(drivers|connectors|attachments|lvm|exporters|usage|system)\/|^(export-driver|errors|native|units|driver)\.ts$/,
     ],
     [
       "connectors apart from the drivers that use them",
@@ -59,6 +59,12 @@ describe("the layers of src/", () => {
       "exporters apart from whose volumes they export",
       "exporters/",
       /^(exporters|connectors|system)\/|^attachments\/step\.ts$|^errors\.ts$/,
+    ],
+    ["who uses what apart from volumes", "usage/", /^(usage|system)\/|^(errors|native)\.ts$/],
+    [
+      "guards apart from the copies that they guard",
+      "guards/",
+      /^(guards|usage|system)\/|^(errors|units|volume)\.ts$/,
     ],
     ["the system's ways apart from storage", "system/", /^system\/|^(errors|native)\.ts$/],
   ];

@@ -1,0 +1,134 @@
+/** What stands between a copy and somebody's data: docs/decisions/0009-guards.md says why each. */
+import { BlockhaulError, type Side } from "../errors.js";
+import { isDevice } from "../usage/node.js";
+import { Stack } from "../usage/stack.js";
+import { type Use, usesOf } from "../usage/uses.js";
+import { holdVolume, type Volume } from "../volume.js";
+import {
+  free,
+  GUARD_NAMES,
+  type GuardFinding,
+  type GuardName,
+  refusalOf,
+  type Verdict,
+} from "./guard.js";
+import { checkHeld, checkMounted } from "./in-use.js";
+import { checkLiveSource } from "./live-source.js";
+import { GUARDS } from "./names.js";
+import { checkRootDisk } from "./root-disk.js";
+import { checkSameVolume } from "./same-volume.js";
+import { checkSignature } from "./signature.js";
+import { checkWatched } from "./watched.js";
+
+export interface GuardOptions {
+  /** Guards whose refusal is known, and to be passed over. */
+  readonly allow?: readonly GuardName[] | undefined;
+  /** The target was made by this very open; what the volume says of itself unless told. */
+  readonly targetIsNew?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Asks every guard, changes nothing, and refuses nothing: that is for `throwRefusal`.
+ *
+ * @param target undefined: it is not there yet
+ * @returns one finding of each guard, always in the same order
+ * @throws BlockhaulError ERR_INVALID_ARGUMENT for an `allow` that is no guard's name, ERR_CANCELLED
+ */
+export async function checkGuards(
+  source: Volume,
+  target: Volume | undefined,
+  { allow = [], targetIsNew, signal }: GuardOptions = {},
+): Promise<GuardFinding[]> {
+  const allowed = checkNames(allow);
+  const stack = new Stack();
+  const [ofSource, ofTarget] = await Promise.all([
+    askSource(source, stack),
+    target === undefined ? NOT_THERE : askTarget(target, targetIsNew, stack, signal),
+  ]);
+  const same =
+    target === undefined
+      ? free("the target is not there yet")
+      : await checkSameVolume(source, target, stack);
+  return [
+    finding("same-volume", "target", same, allowed),
+    ...GUARD_NAMES.map((name) =>
+      finding(name, GUARDS[name].side, { ...ofTarget, ...ofSource }[name], allowed),
+    ),
+  ];
+}
+
+/** @throws BlockhaulError the first refusal: ERR_SAME_VOLUME, ERR_IN_USE, ERR_NOT_EMPTY, ERR_LIVE_SOURCE */
+export function throwRefusal(
+  findings: readonly GuardFinding[],
+  refs: Readonly<Record<Side, string>>,
+): void {
+  const refused = findings.find(({ state }) => state === "refused");
+  if (refused !== undefined) throw refusalOf(refused, refs[refused.side]);
+}
+
+type Verdicts = Readonly<Record<GuardName, Verdict>>;
+
+const NOT_THERE = {
+  mounted: free("it is not there yet"),
+  held: free("it is not there yet"),
+  "root-disk": free("it is not there yet"),
+  watched: free("it is not there yet"),
+  signature: free("it is not there yet"),
+} as const;
+
+async function askSource(source: Volume, stack: Stack): Promise<Pick<Verdicts, "live-source">> {
+  return holdVolume(source, "copy", async (native) => ({
+    "live-source": await checkLiveSource(source, native, await usesOfVolume(source, stack)),
+  }));
+}
+
+async function askTarget(
+  target: Volume,
+  targetIsNew: boolean | undefined,
+  stack: Stack,
+  signal: AbortSignal | undefined,
+): Promise<Omit<Verdicts, "live-source">> {
+  return holdVolume(target, "copy", async (native) => {
+    const { node } = target.info;
+    const device = node !== undefined && isDevice(node) ? node : undefined;
+    // Asked anew: a new volume is not new any more once somebody wrote to it.
+    const isNew = targetIsNew ?? native.info.zeroState === "proven-zero";
+    const nowhere = free("it is no file or device of this host");
+    const [uses, rootDisk, watched, signature] = await Promise.all([
+      usesOfVolume(target, stack),
+      checkRootDisk(device, stack),
+      checkWatched(native),
+      isNew ? free("it is new") : checkSignature(target, signal),
+    ]);
+    return {
+      mounted: uses === undefined ? nowhere : checkMounted(uses),
+      held: uses === undefined ? nowhere : checkHeld(uses),
+      "root-disk": rootDisk,
+      watched,
+      signature,
+    };
+  });
+}
+
+async function usesOfVolume({ info }: Volume, stack: Stack): Promise<Use[] | undefined> {
+  return info.node === undefined ? undefined : usesOf(info.node, stack);
+}
+
+function finding(
+  guard: GuardFinding["guard"],
+  side: Side,
+  { isFree, found }: Verdict,
+  allowed: ReadonlySet<string>,
+): GuardFinding {
+  const state = isFree ? "clear" : allowed.has(guard) ? "allowed" : "refused";
+  return { guard, side, state, found };
+}
+
+function checkNames(allow: readonly string[]): ReadonlySet<string> {
+  const unknown = allow.find((name) => !GUARD_NAMES.some((known) => known === name));
+  if (unknown === undefined) return new Set(allow);
+  throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+    message: `"${unknown}" is no guard that can be allowed; known are ${GUARD_NAMES.join(", ")}`,
+  });
+}

@@ -1,0 +1,63 @@
+/** What a copy may surprise somebody with, though it is right. */
+import { BlockhaulError } from "../errors.js";
+import { exactSize } from "../units.js";
+import type { Volume } from "../volume.js";
+import { type Signature, signaturesOf } from "./probe.js";
+
+export interface CopyNotice {
+  readonly notice: "larger-target" | "gpt-backup" | "sector-size";
+  readonly text: string;
+}
+
+const SECTORS: readonly number[] = [512, 4096];
+
+/** Looks at sizes and, where that matters, at the source's partition table. */
+export async function noticesOf(
+  source: Volume,
+  target: Volume,
+  signal?: AbortSignal,
+): Promise<CopyNotice[]> {
+  if (target.info.driver === "synthetic") return [];
+  const isLarger = target.size > source.size;
+  const [from, to] = [source.info.blockSize, target.info.blockSize];
+  const sectorsDiffer = from !== to && SECTORS.includes(from) && SECTORS.includes(to);
+  if (!isLarger && !sectorsDiffer) return [];
+  const tables = await partitionTablesOf(source, signal);
+  const notices: CopyNotice[] = [];
+  if (isLarger) {
+    const rest = exactSize(target.size - source.size);
+    const text = `the target is ${rest} larger than the source: what lies behind is left as it is`;
+    notices.push({ notice: "larger-target", text });
+  }
+  if (isLarger && tables.some(isGpt)) {
+    const text =
+      "the source has a GPT, whose backup will not be at the target's end: " +
+      `afterwards, run \`sgdisk -e\` on ${target.ref}`;
+    notices.push({ notice: "gpt-backup", text });
+  }
+  const [table] = tables;
+  if (sectorsDiffer && table !== undefined) {
+    const text =
+      `the source's sectors have ${from} bytes and the target's ${to}: its partition table ` +
+      `(${isGpt(table) ? "gpt" : table.type}) counts in sectors, and will not be understood there`;
+    notices.push({ notice: "sector-size", text });
+  }
+  return notices;
+}
+
+/** Nothing where nobody can say: it is only a notice. */
+async function partitionTablesOf(source: Volume, signal?: AbortSignal): Promise<Signature[]> {
+  if (source.info.driver === "synthetic") return [];
+  try {
+    const found = await signaturesOf(source, signal);
+    return found.filter(({ usage }) => usage === "partition-table");
+  } catch (error) {
+    if (error instanceof BlockhaulError && error.code !== "ERR_CANCELLED") return [];
+    throw error;
+  }
+}
+
+/** A PMBR is what stands before a GPT, which is not seen where its sectors have 4096 bytes. */
+function isGpt({ type }: Signature): boolean {
+  return type === "gpt" || type === "PMBR";
+}

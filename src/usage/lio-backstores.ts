@@ -1,0 +1,36 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+
+import { listFolder, readAttribute } from "../system/sysfs.js";
+import type { HostFolders } from "./host.js";
+import { keyOf, nodeAt } from "./node.js";
+
+/** A file or device that the kernel's own iSCSI target offers: no process has it open. */
+export interface LioBackstore {
+  /** "fileio_0/disk-1" */
+  readonly name: string;
+  readonly key: string;
+}
+
+export async function listBackstores(host: HostFolders): Promise<LioBackstore[]> {
+  const core = path.join(host.sysfs, "kernel/config/target/core");
+  const found: LioBackstore[] = [];
+  for (const adapter of await listFolder(core)) {
+    if (!/^(?:iblock|fileio|pscsi)_\d+$/.test(adapter)) continue;
+    for (const name of await listFolder(path.join(core, adapter))) {
+      const folder = path.join(core, adapter, name);
+      if ((await readAttribute(path.join(folder, "enable"))) !== "1") continue;
+      const file = await backingOf(folder);
+      const node = file === undefined ? undefined : await nodeAt(file);
+      if (node !== undefined) found.push({ name: `${adapter}/${name}`, key: keyOf(node) });
+    }
+  }
+  return found;
+}
+
+/** Whoever set it up may have left the path of a device out; that of a file is always told. */
+async function backingOf(folder: string): Promise<string | undefined> {
+  const info = await readFile(path.join(folder, "info"), "utf8").catch(() => "");
+  const file = /\bFile: (.+?) {2}Size: /.exec(info)?.[1];
+  return file ?? ((await readAttribute(path.join(folder, "udev_path"))) || undefined);
+}
