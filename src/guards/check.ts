@@ -9,6 +9,7 @@ import {
   GUARD_NAMES,
   type GuardFinding,
   type GuardName,
+  type HeldVolume,
   refusalOf,
   type Verdict,
 } from "./guard.js";
@@ -33,23 +34,38 @@ export interface GuardOptions {
  *
  * @param target undefined: it is not there yet
  * @returns one finding of each guard, always in the same order
- * @throws BlockhaulError ERR_INVALID_ARGUMENT for an `allow` that is no guard's name, ERR_CANCELLED
+ * @throws BlockhaulError ERR_INVALID_ARGUMENT for an `allow` that is no guard's name, ERR_CANCELLED,
+ *   ERR_VOLUME_CLOSED
  */
 export async function checkGuards(
   source: Volume,
   target: Volume | undefined,
+  options: GuardOptions = {},
+): Promise<GuardFinding[]> {
+  return holdVolume(source, "copy", (from) => {
+    const held = { volume: source, native: from };
+    if (target === undefined) return askGuards(held, undefined, options);
+    return holdVolume(target, "copy", (to) =>
+      askGuards(held, { volume: target, native: to }, options),
+    );
+  });
+}
+
+/** The same of volumes that are kept from closing. */
+export async function askGuards(
+  source: HeldVolume,
+  target: HeldVolume | undefined,
   { allow = [], targetIsNew, signal }: GuardOptions = {},
 ): Promise<GuardFinding[]> {
   const allowed = checkNames(allow);
   const stack = new Stack();
-  const [ofSource, ofTarget] = await Promise.all([
+  const [ofSource, ofTarget, same] = await Promise.all([
     askSource(source, stack),
     target === undefined ? NOT_THERE : askTarget(target, targetIsNew, stack, signal),
-  ]);
-  const same =
     target === undefined
       ? free("the target is not there yet")
-      : await checkSameVolume(source, target, stack);
+      : checkSameVolume(source.volume, target.volume, stack),
+  ]);
   return [
     finding("same-volume", "target", same, allowed),
     ...GUARD_NAMES.map((name) =>
@@ -77,38 +93,39 @@ const NOT_THERE = {
   signature: free("it is not there yet"),
 } as const;
 
-async function askSource(source: Volume, stack: Stack): Promise<Pick<Verdicts, "live-source">> {
-  return holdVolume(source, "copy", async (native) => ({
-    "live-source": await checkLiveSource(source, native, await usesOfVolume(source, stack)),
-  }));
+async function askSource(
+  { volume, native }: HeldVolume,
+  stack: Stack,
+): Promise<Pick<Verdicts, "live-source">> {
+  const uses = await usesOfVolume(volume, stack);
+  return { "live-source": await checkLiveSource(volume, native, uses) };
 }
 
 async function askTarget(
-  target: Volume,
+  target: HeldVolume,
   targetIsNew: boolean | undefined,
   stack: Stack,
   signal: AbortSignal | undefined,
 ): Promise<Omit<Verdicts, "live-source">> {
-  return holdVolume(target, "copy", async (native) => {
-    const { node } = target.info;
-    const device = node !== undefined && isDevice(node) ? node : undefined;
-    // Asked anew: a new volume is not new any more once somebody wrote to it.
-    const isNew = targetIsNew ?? native.info.zeroState === "proven-zero";
-    const nowhere = free("it is no file or device of this host");
-    const [uses, rootDisk, watched, signature] = await Promise.all([
-      usesOfVolume(target, stack),
-      checkRootDisk(device, stack),
-      checkWatched(native),
-      isNew ? free("it is new") : checkSignature(target, signal),
-    ]);
-    return {
-      mounted: uses === undefined ? nowhere : checkMounted(uses),
-      held: uses === undefined ? nowhere : checkHeld(uses),
-      "root-disk": rootDisk,
-      watched,
-      signature,
-    };
-  });
+  const { volume, native } = target;
+  const { node } = volume.info;
+  const device = node !== undefined && isDevice(node) ? node : undefined;
+  // Asked anew: a new volume is not new any more once somebody wrote to it.
+  const isNew = targetIsNew ?? native.info.zeroState === "proven-zero";
+  const nowhere = free("it is no file or device of this host");
+  const [uses, rootDisk, watched, signature] = await Promise.all([
+    usesOfVolume(volume, stack),
+    checkRootDisk(device, stack),
+    checkWatched(native),
+    isNew ? free("it is new") : checkSignature(target, signal),
+  ]);
+  return {
+    mounted: uses === undefined ? nowhere : checkMounted(uses),
+    held: uses === undefined ? nowhere : checkHeld(uses),
+    "root-disk": rootDisk,
+    watched,
+    signature,
+  };
 }
 
 async function usesOfVolume({ info }: Volume, stack: Stack): Promise<Use[] | undefined> {

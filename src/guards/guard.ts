@@ -1,4 +1,6 @@
 import { BlockhaulError, type ErrorCode, type Side } from "../errors.js";
+import type { NativeVolume } from "../native.js";
+import type { Volume } from "../volume.js";
 import { GUARDS, type GuardName } from "./names.js";
 
 export { GUARD_NAMES, type GuardName } from "./names.js";
@@ -12,6 +14,12 @@ export interface GuardFinding {
   readonly state: "clear" | "refused" | "allowed";
   /** What was found, or why there is nothing to find: a clause without a full stop. */
   readonly found: string;
+}
+
+/** An open volume that something keeps from closing. */
+export interface HeldVolume {
+  readonly volume: Volume;
+  readonly native: NativeVolume;
 }
 
 /** What one guard says, before anybody asks what is allowed. */

@@ -1,7 +1,7 @@
 /** What a copy may surprise somebody with, though it is right. */
 import { BlockhaulError } from "../errors.js";
 import { exactSize } from "../units.js";
-import type { Volume } from "../volume.js";
+import { holdVolume, type Volume } from "../volume.js";
 import { type Signature, signaturesOf } from "./probe.js";
 
 export interface CopyNotice {
@@ -49,7 +49,9 @@ export async function noticesOf(
 async function partitionTablesOf(source: Volume, signal?: AbortSignal): Promise<Signature[]> {
   if (source.info.driver === "synthetic") return [];
   try {
-    const found = await signaturesOf(source, signal);
+    const found = await holdVolume(source, "read", (native) =>
+      signaturesOf({ volume: source, native }, signal),
+    );
     return found.filter(({ usage }) => usage === "partition-table");
   } catch (error) {
     if (error instanceof BlockhaulError && error.code !== "ERR_CANCELLED") return [];

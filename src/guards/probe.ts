@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { type Program, runProgram } from "../system/program.js";
-import type { Volume } from "../volume.js";
+import type { HeldVolume } from "./guard.js";
 
 export const WIPEFS: Program = { name: "wipefs", package: "util-linux" };
 
@@ -41,11 +41,11 @@ const HANDED_ON = "/proc/self/fd/3";
  * @throws BlockhaulError what reading it meets; ERR_DRIVER_UNAVAILABLE where wipefs is missing, and
  *   what else running it meets
  */
-export async function signaturesOf(volume: Volume, signal?: AbortSignal): Promise<Signature[]> {
+export async function signaturesOf(volume: HeldVolume, signal?: AbortSignal): Promise<Signature[]> {
   const pieces = await readEnds(volume);
   // Needs no program, and is what most new targets are.
   if (pieces.length === 0) return [];
-  const file = await makeSparse(volume.size);
+  const file = await makeSparse(volume.volume.size);
   try {
     for (const { position, bytes } of pieces) await file.write(bytes, 0, bytes.length, position);
     return await runWipefs(file.fd, signal);
@@ -60,7 +60,7 @@ interface Piece {
 }
 
 /** Those that hold anything but zeros. */
-async function readEnds(volume: Volume): Promise<Piece[]> {
+async function readEnds({ volume, native }: HeldVolume): Promise<Piece[]> {
   const { size } = volume;
   const tail = Math.max(Math.min(HEAD, size), Math.floor((size - TAIL) / PIECE) * PIECE);
   const places: number[] = [];
@@ -69,7 +69,7 @@ async function readEnds(volume: Volume): Promise<Piece[]> {
   const pieces = await Promise.all(
     places.map(async (position) => {
       const bytes = Buffer.alloc(Math.min(PIECE, size - position));
-      await volume.read(bytes, { position });
+      await native.read(bytes, position);
       return { position, bytes };
     }),
   );

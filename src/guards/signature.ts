@@ -1,11 +1,10 @@
 import { BlockhaulError } from "../errors.js";
-import type { Volume } from "../volume.js";
-import { free, taken, type Verdict } from "./guard.js";
+import { free, type HeldVolume, taken, type Verdict } from "./guard.js";
 import { type Signature, signaturesOf } from "./probe.js";
 
 /** Nothing that looks like somebody's data may be on the target. */
-export async function checkSignature(target: Volume, signal?: AbortSignal): Promise<Verdict> {
-  if (target.info.driver === "synthetic") return free("it keeps nothing");
+export async function checkSignature(target: HeldVolume, signal?: AbortSignal): Promise<Verdict> {
+  if (target.volume.info.driver === "synthetic") return free("it keeps nothing");
   try {
     const signatures = await signaturesOf(target, signal);
     return signatures.length === 0
