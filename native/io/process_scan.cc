@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -61,6 +62,22 @@ bool is_node(const struct statx& status, const FileNode& node) {
          makedev(status.stx_dev_major, status.stx_dev_minor) == node.device;
 }
 
+/// Whether a process is a child of ours that has not become another program yet: until then it has
+/// what we have open, and nobody else does.
+bool is_our_fork(int process) {
+  constexpr unsigned kForkedWithoutExec = 0x40;  // PF_FORKNOEXEC of the kernel's sched.h
+  const std::string stat = read_start(process, "stat");
+  // The program's name, in parentheses, may hold anything.
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return false;
+  char state = 0;
+  int parent = 0;
+  unsigned flags = 0;
+  const char* rest = stat.c_str() + name_end + 1;
+  if (std::sscanf(rest, " %c %d %*d %*d %*d %*d %u", &state, &parent, &flags) != 3) return false;
+  return parent == ::getpid() && (flags & kForkedWithoutExec) != 0;
+}
+
 /// Adds a process to the writers of each node that it has open for writing.
 void find_nodes(int process, pid_t number, std::span<const FileNode> nodes, ProcessScan& scan) {
   Folder descriptors(::fdopendir(::openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
@@ -76,6 +93,7 @@ void find_nodes(int process, pid_t number, std::span<const FileNode> nodes, Proc
       if (found[i] || !is_node(status, nodes[i])) continue;
       const std::string info = std::string("fdinfo/") + entry->d_name;
       if (!is_writable(read_start(process, info.c_str()))) continue;
+      if (is_our_fork(process)) return;
       found[i] = true;
       std::string name = read_start(process, "comm");
       name.erase(std::min(name.find('\n'), name.size()));

@@ -25,7 +25,8 @@ struct ProcessScan {
   std::vector<pid_t> namespaces;
 };
 
-/// Looks at what all other processes have open. Those that this user may not look into are left
+/// Looks at what all other processes have open, but for copies of ourselves that are about to run a
+/// program. Those that this user may not look into are left
 /// out. Waits for no file system, however dead. Blocks for a few microseconds a descriptor.
 /// `proc` is elsewhere in tests.
 [[nodiscard]] ProcessScan scan_processes(std::span<const FileNode> nodes,

@@ -22,6 +22,8 @@ const guest = [
   ["multipath-tools", "multipathd: several paths to a volume"],
   ["sg3-utils", "asks SCSI devices independently of the engine"],
   ["e2fsprogs", "a file system with O_DIRECT on the guest's disks"],
+  ["mdadm", "arrays that hold the guest's disks"],
+  ["cryptsetup-bin", "an encrypted device that holds one"],
 ];
 
 /** @type {Readonly<Record<PackageGroup, Packages>>} */
@@ -57,6 +59,12 @@ export const packageGroups = {
     ["qemu-utils", "qemu-img: reads and writes images independently of the engine"],
     ["qemu-block-extra", "the same for RBD images"],
     ["python3-xxhash", "computes digests independently of the engine"],
+    ["e2fsprogs", "mkfs.ext4: a file system that a copy must not overwrite"],
+    ["xfsprogs", "mkfs.xfs: the same"],
+    ["cryptsetup-bin", "the same for LUKS"],
+    ["gdisk", "sgdisk: the same for a GPT"],
+    ["parted", "the same for an MBR"],
+    ["mount", "mount, losetup and swapon: what a copy must not write to"],
     ["bsdutils", "script: runs the command on a terminal"],
     ["zsh", "completes the command's words, as its users' shells do"],
     ["fish", "the same"],

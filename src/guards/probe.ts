@@ -26,6 +26,7 @@ const HEAD = 5 * MiB;
 /** At the end: ZFS's last labels, old md superblocks, GPT's backup. */
 const TAIL = MiB;
 const PIECE = MiB;
+const ZEROS = Buffer.alloc(PIECE);
 const DEADLINE_MS = 30_000;
 /** A file without a name: nobody finds it, and it cannot be left behind. */
 const NAMELESS = 0o20000000 | constants.O_DIRECTORY | constants.O_RDWR;
@@ -42,38 +43,35 @@ const HANDED_ON = "/proc/self/fd/3";
  *   what else running it meets
  */
 export async function signaturesOf(volume: HeldVolume, signal?: AbortSignal): Promise<Signature[]> {
-  const pieces = await readEnds(volume);
-  // Needs no program, and is what most new targets are.
-  if (pieces.length === 0) return [];
-  const file = await makeSparse(volume.volume.size);
+  const { size } = volume.volume;
+  const piece = Buffer.alloc(Math.min(PIECE, size));
+  let file: FileHandle | undefined;
   try {
-    for (const { position, bytes } of pieces) await file.write(bytes, 0, bytes.length, position);
-    return await runWipefs(file.fd, signal);
+    for (const position of placesIn(size)) {
+      const bytes = piece.subarray(0, Math.min(PIECE, size - position));
+      await volume.native.read(bytes, position);
+      if (isZero(bytes)) continue;
+      file ??= await makeSparse(size);
+      await file.write(bytes, 0, bytes.length, position);
+    }
+    // Needs no program, and is what most new targets are.
+    return file === undefined ? [] : await runWipefs(file.fd, signal);
   } finally {
-    await file.close();
+    await file?.close();
   }
 }
 
-interface Piece {
-  readonly position: number;
-  readonly bytes: Buffer;
-}
-
-/** Those that hold anything but zeros. */
-async function readEnds({ volume, native }: HeldVolume): Promise<Piece[]> {
-  const { size } = volume;
-  const tail = Math.max(Math.min(HEAD, size), Math.floor((size - TAIL) / PIECE) * PIECE);
+/** Where the pieces begin that are looked at. */
+function placesIn(size: number): number[] {
   const places: number[] = [];
+  const tail = Math.max(HEAD, Math.floor((size - TAIL) / PIECE) * PIECE);
   for (let at = 0; at < Math.min(HEAD, size); at += PIECE) places.push(at);
   for (let at = tail; at < size; at += PIECE) places.push(at);
-  const pieces = await Promise.all(
-    places.map(async (position) => {
-      const bytes = Buffer.alloc(Math.min(PIECE, size - position));
-      await native.read(bytes, position);
-      return { position, bytes };
-    }),
-  );
-  return pieces.filter(({ bytes }) => bytes.some((byte) => byte !== 0));
+  return places;
+}
+
+function isZero(bytes: Buffer): boolean {
+  return bytes.equals(ZEROS.subarray(0, bytes.length));
 }
 
 async function makeSparse(size: number): Promise<FileHandle> {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 
 import { native } from "../native.js";
@@ -16,7 +17,10 @@ export interface LoopDevice {
 /** The loop devices that are in use. */
 export async function listLoops(host: HostFolders): Promise<LoopDevice[]> {
   const block = path.join(host.sysfs, "block");
-  const names = (await listFolder(block)).filter((name) => /^loop\d+$/.test(name));
+  const names = (await listFolder(block)).filter(
+    // Hosts keep hundreds that have nothing behind them; sysfs answers at once.
+    (name) => /^loop\d+$/.test(name) && existsSync(path.join(block, name, "loop/backing_file")),
+  );
   const loops = await Promise.all(
     names.map(async (name) => {
       const file = await readAttribute(path.join(block, name, "loop/backing_file"));

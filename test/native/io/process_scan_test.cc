@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -27,19 +28,25 @@ FileNode node_of(const std::string& path) {
 /// A child that has a file open in a given way until the test lets it go.
 class Holder {
  public:
-  Holder(const std::string& path, int flags) {
+  enum class Kind : std::uint8_t { program, fork };
+
+  Holder(const std::string& path, int flags, Kind kind = Kind::program) {
     std::array<int, 2> ready{};
-    EXPECT_EQ(::pipe(ready.data()), 0);
+    EXPECT_EQ(::pipe2(ready.data(), O_CLOEXEC), 0);
     child_ = ::fork();
     if (child_ == 0) {
       if (::open(path.c_str(), flags, 0600) < 0) ::_exit(1);
-      (void)!::write(ready[1], "x", 1);
+      if (kind == Kind::program) ::execlp("sleep", "sleep", "infinity", nullptr);
+      ::close(ready[0]);
+      ::close(ready[1]);
       for (;;) ::pause();
     }
     ::close(ready[1]);
     char byte = 0;
-    EXPECT_EQ(::read(ready[0], &byte, 1), 1) << "the child could not open " << path;
+    // It ends when the child has become a program, or has closed it.
+    EXPECT_EQ(::read(ready[0], &byte, 1), 0);
     ::close(ready[0]);
+    EXPECT_EQ(::waitpid(child_, nullptr, WNOHANG), 0) << "the child could not open " << path;
   }
   ~Holder() {
     ::kill(child_, SIGKILL);
@@ -98,6 +105,19 @@ TEST_F(ProcessScanTest, LeavesItsOwnProcessOut) {
   ASSERT_TRUE(own);
   const std::vector<FileNode> nodes{node_of(path)};
   EXPECT_TRUE(scan_processes(nodes).writers.empty());
+}
+
+// As they are for a moment whenever a program is run.
+TEST_F(ProcessScanTest, LeavesItsForksOutUntilTheyAreAnotherProgram) {
+  const std::string path = file("disk.img");
+  const UniqueDescriptor own(::open(path.c_str(), O_RDWR));
+  const Holder fork(path, O_RDWR, Holder::Kind::fork);
+  EXPECT_TRUE(scan_processes(std::vector{node_of(path)}).writers.empty());
+  const Holder program(path, O_RDWR);
+  const ProcessScan scan = scan_processes(std::vector{node_of(path)});
+  ASSERT_EQ(scan.writers.size(), 1U);
+  EXPECT_EQ(scan.writers[0].process, program.process());
+  EXPECT_EQ(scan.writers[0].name, "sleep");
 }
 
 TEST_F(ProcessScanTest, TellsNodesApart) {
