@@ -48,7 +48,7 @@ async function copyHeld(
   plan: CopyPlan,
   options: CopyOptions,
 ): Promise<CopyReport> {
-  const { manifest } = options;
+  const { manifest, allow } = options;
   const store = new JobStore(options.stateDirectory);
   const lock = await lockTarget(target.volume);
   let job: Job | undefined;
@@ -59,7 +59,8 @@ async function copyHeld(
     throwRefusal(findings, plan);
     if (options.signal?.aborted) throw cancelled(options.signal);
     if (lock !== undefined) await supersedeJobs(store, target.volume.info.identity);
-    if (plan.journal) job = await createJob(store, source.volume, target.volume, plan, manifest);
+    if (plan.journal)
+      job = await createJob(store, source.volume, target.volume, plan, { manifest, allow });
     if (job !== undefined) options.onJob?.(job.id);
     return await runCopy(source, target, plan, { job, manifest }, watchOf(options));
   } finally {
@@ -73,7 +74,7 @@ function createJob(
   source: Volume,
   target: Volume,
   plan: CopyPlan,
-  manifest: string | undefined,
+  told: Pick<CopyOptions, "manifest" | "allow">,
 ): Promise<Job> {
   const options: JobOptions = {
     requests: plan.requests,
@@ -90,7 +91,7 @@ function createJob(
     salvage: plan.salvage,
     verify: plan.verify,
     repair: plan.repair,
-    manifest,
+    ...told,
   };
   const facts = { source: endOf(source), target: endOf(target), options };
   return Job.create(store, facts, { size: plan.size, digest: plan.digest });

@@ -4,11 +4,13 @@ import type { CopyReport } from "./copy/report.js";
 import { runCopy } from "./copy/run.js";
 import { chunkStart, compareWithJournal } from "./copy/verification.js";
 import { BlockhaulError } from "./errors.js";
+import { askGuards, throwRefusal } from "./guards/check.js";
+import type { GuardName } from "./guards/guard.js";
 import { Job } from "./jobs/job.js";
 import type { JobEnd } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
 import { lockTarget } from "./jobs/target-lock.js";
-import { openVolume, type Volume } from "./volume.js";
+import { type OpenOptions, openVolume, type Volume } from "./volume.js";
 
 /** How a copy goes on. What is not named is as the job was told when it was begun. */
 export interface ResumeOptions
@@ -27,6 +29,8 @@ export interface ResumeOptions
     | "salvage"
     | "verify"
     | "repair"
+    | "allow"
+    | "onGuards"
   > {
   /** Called with the job, and how much of it still counts, before the copy goes on. */
   readonly onResume?: ((job: ResumedJob) => void) | undefined;
@@ -65,9 +69,11 @@ export async function resumeCopy(id: string, options: ResumeOptions = {}): Promi
   const volumes: Volume[] = [];
   try {
     checkState(job);
-    const source = await openEnd(job.record.source, "source", signal);
+    const source = await openEnd(job.record.source, { mode: "read", signal });
     volumes.push(source);
-    const target = await openEnd(job.record.target, "target", signal);
+    const allow = allowedOf(job, options);
+    const shared = allow.includes("mounted") || allow.includes("held");
+    const target = await openEnd(job.record.target, { mode: "write", shared, signal });
     volumes.push(target);
     return await hold(source, "copy", (from) =>
       hold(target, "copy", (to) => goOn(job, from, to, options)),
@@ -92,6 +98,7 @@ async function goOn(
     const plan = planOf(job, source.volume, target.volume, options);
     const watch = watchOf(options);
     const recorded = job.journal.frontier;
+    await checkAgain(job, source, target, options);
     await recheck(job, source, target, plan, watch);
     if (options.signal?.aborted) throw cancelled(options.signal);
     // Only now: a crash before it must leave the restart of the host to be seen.
@@ -106,6 +113,25 @@ async function goOn(
   } finally {
     lock?.release();
   }
+}
+
+/** What was fine when the job was begun may have been mounted since. */
+async function checkAgain(
+  job: Job,
+  source: HeldVolume,
+  target: HeldVolume,
+  options: ResumeOptions,
+): Promise<void> {
+  const { signal, onGuards } = options;
+  const findings = await askGuards(source, target, { allow: allowedOf(job, options), signal });
+  onGuards?.(findings);
+  throwRefusal(findings, { source: source.volume.ref, target: target.volume.ref });
+  if (signal?.aborted) throw cancelled(signal);
+}
+
+/** The target carries the signatures of the source by now: what was copied is compared instead. */
+function allowedOf({ record }: Job, { allow = [] }: ResumeOptions): GuardName[] {
+  return ["signature", ...(record.options.allow ?? []), ...allow];
 }
 
 function checkState(job: Job): void {
@@ -123,15 +149,12 @@ function checkState(job: Job): void {
 /** Opens an end and looks whether it is what the journal is bound to. */
 async function openEnd(
   expected: JobEnd,
-  side: "source" | "target",
-  signal: AbortSignal | undefined,
+  options: OpenOptions & Required<Pick<OpenOptions, "mode">>,
 ): Promise<Volume> {
+  const side = options.mode === "write" ? "target" : "source";
   let volume: Volume;
   try {
-    volume = await openVolume(expected.ref, {
-      mode: side === "target" ? "write" : "read",
-      signal,
-    });
+    volume = await openVolume(expected.ref, options);
   } catch (error) {
     throw error instanceof BlockhaulError ? error.withContext({ side }) : error;
   }

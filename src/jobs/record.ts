@@ -1,4 +1,5 @@
 import type { BlockhaulError } from "../errors.js";
+import type { GuardName } from "../guards/guard.js";
 
 /** One end of a job: how it is opened, and what must be found there. */
 export interface JobEnd {
@@ -27,6 +28,7 @@ export interface JobOptions {
   readonly verify: boolean;
   readonly repair: boolean;
   readonly manifest?: string | undefined;
+  readonly allow?: readonly GuardName[] | undefined;
 }
 
 /** What a journal's header says of its job, as JSON. */
