@@ -66,6 +66,7 @@
       "native/addon/volume_handle.cc"
     ],
     "test_sources": [
+      "native/volume/fault_rules.cc",
       "native/volume/fault_volume.cc",
       "native/volume/memory_volume.cc",
       "test/native/copy/checkpoint_test.cc",
@@ -95,10 +96,14 @@
       "test/native/support/block_storage.cc",
       "test/native/support/content.cc",
       "test/native/support/sanitizers.cc",
+      "test/native/support/sim_disk.cc",
+      "test/native/support/sim_disk_test.cc",
+      "test/native/support/sim_image.cc",
       "test/native/support/simulated_copy.cc",
       "test/native/support/simulation.cc",
       "test/native/support/temporary.cc",
       "test/native/volume/bounded_call_test.cc",
+      "test/native/volume/fault_volume_test.cc",
       "test/native/volume/js_volume_test.cc",
       "test/native/volume/posix_identity_test.cc",
       "test/native/volume/posix_io_test.cc",
