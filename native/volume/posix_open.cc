@@ -133,7 +133,7 @@ Result<BlockGeometry> block_geometry(int descriptor) {
 Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& options) {
   if (Status fits = check_claim(options); !fits) return fits.error();
   const bool writes = options.mode == AccessMode::write;
-  std::unique_ptr<PosixVolume> volume(new PosixVolume());
+  PosixInode inode;
 
   UniqueDescriptor place;
   std::optional<NewFile> made;
@@ -150,34 +150,34 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   struct stat status {};
   if (::fstat(place.get(), &status) != 0) return open_error(errno);
   if (Status fits = check_kind(status, options.kind); !fits) return fits.error();
-  volume->is_block_ = S_ISBLK(status.st_mode);
+  inode.is_block = S_ISBLK(status.st_mode);
 
   const int access = writes ? O_RDWR : O_RDONLY;
   // O_EXCL on a block device is refused while it is mounted or held by device-mapper, md or swap.
   const bool claims = (writes || options.exclusive) && !options.shared;
-  const int exclusive = claims && volume->is_block_ ? O_EXCL : 0;
-  if (options.direct) volume->direct_ = reopen(place, access | exclusive | O_DIRECT);
-  if (!volume->direct_ && options.direct && errno != EINVAL) return open_error(errno);
-  const int claimed = volume->direct_ ? 0 : exclusive;
-  volume->buffered_ = reopen(place, access | claimed);
-  if (!volume->buffered_) return open_error(errno);
+  const int exclusive = claims && inode.is_block ? O_EXCL : 0;
+  if (options.direct) inode.direct = reopen(place, access | exclusive | O_DIRECT);
+  if (!inode.direct && options.direct && errno != EINVAL) return open_error(errno);
+  const int claimed = inode.direct ? 0 : exclusive;
+  inode.buffered = reopen(place, access | claimed);
+  if (!inode.buffered) return open_error(errno);
 
-  VolumeInfo& info = volume->info_;
+  VolumeInfo& info = inode.info;
   info.name = options.path;
-  info.kind = volume->is_block_ ? "block" : "file";
-  const PosixPlace place_of_bytes = posix_place(volume->buffered_.get(), status);
+  info.kind = inode.is_block ? "block" : "file";
+  const PosixPlace place_of_bytes = posix_place(inode.buffered.get(), status);
   info.identity = place_of_bytes.identity();
   info.node = FileNode::of(status);
   info.medium = place_of_bytes.medium;
   info.medium_offset = place_of_bytes.offset;
   info.read_only = !writes;
   info.zeroes = writes;
-  info.maps_extents = !volume->is_block_;
+  info.maps_extents = !inode.is_block;
   const bool zero = options.create_size || options.proven_zero;
   info.zero_state = zero ? ZeroState::proven_zero : ZeroState::unknown;
   std::uint32_t block_size = static_cast<std::uint32_t>(status.st_blksize);
-  if (volume->is_block_) {
-    Result<BlockGeometry> geometry = block_geometry(volume->buffered_.get());
+  if (inode.is_block) {
+    Result<BlockGeometry> geometry = block_geometry(inode.buffered.get());
     if (!geometry) return geometry.error();
     if (writes && geometry.value().read_only)
       return open_error(EROFS, "the device is write-protected");
@@ -188,16 +188,16 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
     info.size =
         options.create_size ? *options.create_size : static_cast<std::uint64_t>(status.st_size);
   }
-  if (volume->direct_) {
-    const Alignment alignment = direct_alignment(volume->direct_.get(), block_size);
-    volume->memory_alignment_ = std::max(alignment.memory, 1U);
-    volume->offset_alignment_ = std::max(alignment.offset, 1U);
+  if (inode.direct) {
+    const Alignment alignment = direct_alignment(inode.direct.get(), block_size);
+    inode.memory_alignment = std::max(alignment.memory, 1U);
+    inode.offset_alignment = std::max(alignment.offset, 1U);
     // A device's stays all the same: it holds the claim.
-    if (alignment.offset == 0 && !volume->is_block_) volume->direct_ = UniqueDescriptor();
+    if (alignment.offset == 0 && !inode.is_block) inode.direct = UniqueDescriptor();
     info.direct = alignment.offset != 0;
   }
   if (made) made->keep();
-  return volume;
+  return std::make_unique<PosixVolume>(std::move(inode));
 }
 
 }  // namespace blockhaul

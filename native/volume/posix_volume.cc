@@ -40,6 +40,14 @@ void finish(Request& request, int error) {
 
 }  // namespace
 
+PosixVolume::PosixVolume(PosixInode inode)
+    : info_(std::move(inode.info)),
+      is_block_(inode.is_block),
+      memory_alignment_(inode.memory_alignment),
+      offset_alignment_(inode.offset_alignment),
+      direct_(std::move(inode.direct)),
+      buffered_(std::move(inode.buffered)) {}
+
 void PosixVolume::submit(Reactor& reactor, Request& request) {
   request.reactor = &reactor;
   request.error = 0;

@@ -32,6 +32,16 @@ struct PosixOpenOptions {
   bool direct = true;
 };
 
+/// What an open has found out about an inode, and opened of it.
+struct PosixInode {
+  VolumeInfo info;
+  bool is_block = false;
+  std::uint32_t memory_alignment = 1;  ///< bytes, of the direct descriptor; 1 where there is none
+  std::uint32_t offset_alignment = 1;
+  UniqueDescriptor direct;  ///< may be missing
+  UniqueDescriptor buffered;
+};
+
 /// An image file or a block device.
 ///
 /// Aligned requests go through a descriptor opened with O_DIRECT. What is not aligned (an image's
@@ -50,13 +60,15 @@ struct PosixOpenOptions {
 class PosixVolume final : public Volume {
  public:
   static Result<std::unique_ptr<PosixVolume>> open(const PosixOpenOptions& options);
+  /// The end of open(): a volume around what is open already. A simulation's descriptors are
+  /// numbers that the kernel does not know; only its reactors do.
+  explicit PosixVolume(PosixInode inode);
 
   [[nodiscard]] const VolumeInfo& info() const override { return info_; }
   void submit(Reactor& reactor, Request& request) override;
   Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length) override;
 
  private:
-  PosixVolume() = default;
   static void file_done(FileOperation& operation, std::int64_t result) noexcept;
   void advance(Request& request);
   static void resume(Task& task) noexcept;
@@ -73,12 +85,12 @@ class PosixVolume final : public Volume {
   void flushed(Request& request, int error);
   [[nodiscard]] bool still_zero() const override;
 
-  VolumeInfo info_;
-  bool is_block_ = false;
-  std::uint32_t memory_alignment_ = 1;  ///< bytes, of the direct descriptor; 1 where there is none
-  std::uint32_t offset_alignment_ = 1;
-  UniqueDescriptor direct_;
-  UniqueDescriptor buffered_;
+  const VolumeInfo info_;
+  const bool is_block_;
+  const std::uint32_t memory_alignment_;
+  const std::uint32_t offset_alignment_;
+  const UniqueDescriptor direct_;
+  const UniqueDescriptor buffered_;
   std::atomic<bool> direct_refused_{false};
   std::atomic<int> flush_error_{0};     ///< the first; a positive errno
   WriteGate gate_;                      ///< of writes, where there are several ways

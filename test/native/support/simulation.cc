@@ -7,6 +7,23 @@
 
 namespace blockhaul::test {
 
+namespace {
+
+/// Behind all descriptors that a process can have.
+constexpr int kFirstDescriptor = 1 << 24;
+
+}  // namespace
+
+/// A file operation under way.
+struct SimReactor::Pending {
+  SimReactor* reactor = nullptr;
+  std::list<Pending>::iterator place{};
+  FileOperation* operation = nullptr;
+  SimDisk* disk = nullptr;
+  SimDisk::Flight* flight = nullptr;
+  Timer timer{};
+};
+
 struct Simulation::Call {
   std::function<void()> function;
   Timer timer{};
@@ -27,6 +44,16 @@ void Simulation::call_at(Clock::duration elapsed, std::function<void()> function
 SimReactor& Simulation::add_reactor() {
   reactors_.push_back(std::make_unique<SimReactor>(*this));
   return *reactors_.back();
+}
+
+int Simulation::open(SimDisk& disk, SimAccess access) {
+  opened_.push_back({&disk, access});
+  return kFirstDescriptor + static_cast<int>(opened_.size()) - 1;
+}
+
+const Simulation::OpenDisk* Simulation::find_open(int descriptor) const {
+  const auto index = static_cast<std::size_t>(descriptor - kFirstDescriptor);
+  return descriptor < kFirstDescriptor || index >= opened_.size() ? nullptr : &opened_[index];
 }
 
 bool Simulation::step() {
@@ -59,9 +86,44 @@ bool Simulation::run_to_rest() {
   return !run_until([] { return false; }) && !step();
 }
 
+SimReactor::SimReactor(const Simulation& world) : world_(world) {}
+
+SimReactor::~SimReactor() {
+  for (const Pending& pending : pending_) pending.disk->forget(*pending.flight);
+}
+
 void SimReactor::submit(FileOperation& operation) {
-  refused_.push_back(&operation);
-  wake();
+  const Simulation::OpenDisk* open = world_.find_open(operation.descriptor);
+  if (open == nullptr) {
+    refused_.push_back(&operation);
+    wake();
+    return;
+  }
+  Pending& pending = pending_.emplace_back();
+  pending.reactor = this;
+  pending.place = std::prev(pending_.end());
+  pending.operation = &operation;
+  pending.disk = open->disk;
+  pending.flight = &open->disk->begin(operation, open->access);
+  if (!pending.flight->hangs) return await(pending);
+  pending.flight->on_release = [&pending] { pending.reactor->await(pending); };
+}
+
+void SimReactor::await(Pending& pending) {
+  pending.timer.start(
+      *this, now() + pending.flight->takes,
+      [](void* context) noexcept {
+        Pending& due = *static_cast<Pending*>(context);
+        due.reactor->complete(due);
+      },
+      &pending);
+}
+
+void SimReactor::complete(Pending& pending) {
+  FileOperation& operation = *pending.operation;
+  const std::int64_t result = pending.disk->end(*pending.flight);
+  pending_.erase(pending.place);
+  operation.on_done(operation, result);
 }
 
 void SimReactor::wait(const Clock::time_point*) {

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <random>
 #include <vector>
 
 #include "io/reactor.h"
+#include "support/sim_disk.h"
 
 namespace blockhaul::test {
 
@@ -37,6 +39,9 @@ class Simulation {
   [[nodiscard]] Clock::time_point now() const { return now_; }
   /// Since the beginning of this world.
   [[nodiscard]] Clock::duration elapsed() const { return now_ - kBeginning; }
+  /// A descriptor of a disk, for file operations on this world's reactors. The kernel knows no
+  /// such descriptor: to close it has no effect. The disk outlives the world.
+  int open(SimDisk& disk, SimAccess access);
   /// A number below `count`, by the seed.
   std::uint64_t pick(std::uint64_t count) { return random_() % count; }
 
@@ -51,7 +56,15 @@ class Simulation {
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
 
  private:
+  friend class SimReactor;
   struct Call;
+  struct OpenDisk {
+    SimDisk* disk;
+    SimAccess access;
+  };
+
+  /// Null: nothing was opened under this number.
+  [[nodiscard]] const OpenDisk* find_open(int descriptor) const;
 
   /// Not the clock's zero: a default-constructed moment is long past.
   static constexpr Clock::time_point kBeginning{std::chrono::hours(1)};
@@ -60,16 +73,19 @@ class Simulation {
 
   std::mt19937_64 random_;
   Clock::time_point now_ = kBeginning;
+  std::vector<OpenDisk> opened_;
   std::vector<std::unique_ptr<SimReactor>> reactors_;
   std::vector<std::unique_ptr<Call>> calls_;
   std::vector<SimReactor*> ready_;  ///< scratch of step()
   std::uint64_t steps_ = 0;
 };
 
-/// A reactor of a simulation. It has no files: a file operation ends with ENOSYS.
+/// A reactor of a simulation. Its files are the simulation's disks: an operation on any other
+/// descriptor ends with ENOSYS.
 class SimReactor final : public Reactor {
  public:
-  explicit SimReactor(const Simulation& world) : world_(world) {}
+  explicit SimReactor(const Simulation& world);
+  ~SimReactor() override;
 
   void submit(FileOperation& operation) override;
   [[nodiscard]] Clock::time_point now() const override { return world_.now(); }
@@ -81,12 +97,17 @@ class SimReactor final : public Reactor {
 
  private:
   friend class Simulation;
+  struct Pending;
+
   [[nodiscard]] bool ready() const;
   void run_what_is_due();
+  void await(Pending& pending);
+  void complete(Pending& pending);
 
   const Simulation& world_;
   bool woken_ = false;  ///< tasks are queued
   std::vector<FileOperation*> refused_;
+  std::list<Pending> pending_;
 };
 
 }  // namespace blockhaul::test
