@@ -99,6 +99,7 @@
       "test/native/support/sim_disk.cc",
       "test/native/support/sim_disk_test.cc",
       "test/native/support/sim_image.cc",
+      "test/native/support/sim_journal.cc",
       "test/native/support/simulated_copy.cc",
       "test/native/support/simulation.cc",
       "test/native/support/temporary.cc",

@@ -1,6 +1,7 @@
 #include "support/sim_disk.h"
 
 #include <linux/falloc.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -57,12 +58,23 @@ void choose_sectors(std::uint64_t offset, std::uint64_t length, std::uint64_t se
 
 }  // namespace
 
-SimDisk::SimDisk(const SimDiskOptions& options, SimImage content)
+void SimStorage::enter(std::uint64_t offset, std::uint64_t length, const std::byte* data) {
+  Change change{next_change++, offset, length, {}};
+  if (offset + length > cache.size()) cache.resize(offset + length);
+  if (data != nullptr) {
+    change.data = std::make_shared<const Bytes>(data, data + length);
+    cache.write(offset, *change.data);
+  } else {
+    cache.zero(offset, length);
+  }
+  changes.push_back(std::move(change));
+}
+
+SimDisk::SimDisk(const SimDiskOptions& options, SimStorage storage)
     : options_(options),
       rules_(options.seed + 1),
       random_(options.seed),
-      cache_(content),
-      medium_(std::move(content)) {}
+      storage_(std::move(storage)) {}
 
 SimDisk::Flight& SimDisk::begin(FileOperation& file, SimAccess access) {
   ++begun_;
@@ -73,7 +85,7 @@ SimDisk::Flight& SimDisk::begin(FileOperation& file, SimAccess access) {
   flight.offset = flight.operation == Operation::flush ? 0 : file.offset;
   flight.length = flight.operation == Operation::flush ? 0 : file.length;
   flight.access = access;
-  flight.covers = next_change_;
+  flight.covers = storage_.next_change;
   const std::uint64_t range =
       static_cast<std::uint64_t>((options_.longest_delay - options_.shortest_delay).count());
   flight.takes = options_.shortest_delay + std::chrono::nanoseconds(random_() % (range + 1));
@@ -120,7 +132,7 @@ void SimDisk::check(const Flight& flight) {
   const bool changes = flight.operation == Operation::write || flight.operation == Operation::zero;
   if (changes && (options_.read_only || !flight.access.writes)) breach(flight, "is not allowed");
   const bool may_grow = options_.grows && flight.operation == Operation::write;
-  if (end > cache_.size() && !may_grow) breach(flight, "leaves the disk");
+  if (end > storage_.cache.size() && !may_grow) breach(flight, "leaves the disk");
   if (flight.operation != Operation::flush && flight.length == 0) breach(flight, "is empty");
   for (const Flight& other : flights_) {
     if (&other == &flight || other.dead) continue;
@@ -183,26 +195,26 @@ std::int64_t SimDisk::read(const Flight& flight) {
   using Action = FaultRule::Action;
   const Action action = flight.fault ? flight.fault->action : Action::delay;
   std::uint64_t offset = flight.offset;
-  if (offset >= cache_.size()) return 0;
-  std::uint64_t length = std::min(flight.length, cache_.size() - offset);
+  if (offset >= storage_.cache.size()) return 0;
+  std::uint64_t length = std::min(flight.length, storage_.cache.size() - offset);
   const bool is_short = action == Action::shorten || one_in(options_.short_one_in);
   if (is_short) length = short_count(length, flight.access.direct);
   std::byte* data = flight.file->data;
   if (action == Action::drop) return static_cast<std::int64_t>(length);
   if (action == Action::misdirect) {
-    const auto elsewhere = place_beside(offset, length, cache_.size());
+    const auto elsewhere = place_beside(offset, length, storage_.cache.size());
     if (!elsewhere) return static_cast<std::int64_t>(length);
     offset = *elsewhere;
   }
   if (action == Action::tear) {
     choose_sectors(offset, length, options_.sector, random_,
                    [&](std::uint64_t from, std::uint64_t count) {
-                     cache_.read(from, {data + (from - offset), count});
+                     storage_.cache.read(from, {data + (from - offset), count});
                    });
     if (flight.fault->error != 0) return -flight.fault->error;
     return static_cast<std::int64_t>(length);
   }
-  cache_.read(offset, {data, length});
+  storage_.cache.read(offset, {data, length});
   if (action == Action::corrupt)
     data[rules_.pick(length)] ^= std::byte{1} << static_cast<int>(rules_.pick(8));
   if (action == Action::distort) return -flight.fault->error;
@@ -217,8 +229,8 @@ std::int64_t SimDisk::change(const Flight& flight) {
   std::uint64_t offset = flight.offset;
   std::uint64_t length = flight.length;
   if (!options_.grows) {
-    if (offset >= cache_.size()) return -ENOSPC;
-    length = std::min(length, cache_.size() - offset);
+    if (offset >= storage_.cache.size()) return -ENOSPC;
+    length = std::min(length, storage_.cache.size() - offset);
   }
   const bool is_short = action == Action::shorten || (is_write && one_in(options_.short_one_in));
   if (is_short) length = short_count(length, flight.access.direct || !is_write);
@@ -234,7 +246,7 @@ std::int64_t SimDisk::change(const Flight& flight) {
                      });
       return flight.fault->error != 0 ? -flight.fault->error : success;
     case Action::misdirect: {
-      const auto elsewhere = place_beside(offset, length, cache_.size());
+      const auto elsewhere = place_beside(offset, length, storage_.cache.size());
       if (!elsewhere) return success;
       offset = *elsewhere;
       break;
@@ -256,17 +268,15 @@ std::int64_t SimDisk::change(const Flight& flight) {
   return success;
 }
 
-/// Puts a change into the cache. `data` null: zeros.
 void SimDisk::enter(std::uint64_t offset, std::uint64_t length, const std::byte* data) {
-  Change change{next_change_++, offset, length, {}};
-  if (data != nullptr) change.data.assign(data, data + length);
-  if (offset + length > cache_.size()) cache_.resize(offset + length);
-  if (data != nullptr) {
-    cache_.write(offset, change.data);
-  } else {
-    cache_.zero(offset, length);
+  storage_.enter(offset, length, data);
+  if (mirror_ < 0) return;
+  const Bytes zeros(data == nullptr ? length : 0);
+  const std::byte* bytes = data == nullptr ? zeros.data() : data;
+  if (::pwrite(mirror_, bytes, length, static_cast<off_t>(offset)) !=
+      static_cast<ssize_t>(length)) {
+    breaches_.emplace_back("the mirror cannot be written");
   }
-  changes_.push_back(std::move(change));
 }
 
 std::int64_t SimDisk::flush(const Flight& flight) {
@@ -280,18 +290,20 @@ std::int64_t SimDisk::flush(const Flight& flight) {
 }
 
 void SimDisk::make_durable(std::uint64_t before, bool loses_some) {
-  while (!changes_.empty() && changes_.front().sequence < before) {
-    const Change& change = changes_.front();
-    const std::byte* data = change.data.empty() ? nullptr : change.data.data();
+  SimImage& medium = storage_.medium;
+  auto& changes = storage_.changes;
+  while (!changes.empty() && changes.front().sequence < before) {
+    const SimStorage::Change& change = changes.front();
+    const std::byte* data = change.data ? change.data->data() : nullptr;
     if (loses_some) {
-      keep_any_part(medium_, change.offset, change.length, data, random_);
+      keep_any_part(medium, change.offset, change.length, data, random_);
     } else {
       const std::uint64_t end = change.offset + change.length;
-      if (end > medium_.size()) medium_.resize(end);
-      if (data != nullptr) medium_.write(change.offset, change.data);
-      if (data == nullptr) medium_.zero(change.offset, change.length);
+      if (end > medium.size()) medium.resize(end);
+      if (data != nullptr) medium.write(change.offset, *change.data);
+      if (data == nullptr) medium.zero(change.offset, change.length);
     }
-    changes_.pop_front();
+    changes.pop_front();
   }
 }
 
@@ -319,22 +331,46 @@ void SimDisk::keep_any_part(SimImage& image, std::uint64_t offset, std::uint64_t
 }
 
 SimImage SimDisk::after_crash(std::mt19937_64& random) const {
-  SimImage image = medium_;
-  for (const Change& change : changes_) {
-    keep_any_part(image, change.offset, change.length,
-                  change.data.empty() ? nullptr : change.data.data(), random);
+  SimImage image = storage_.medium;
+  for (const SimStorage::Change& change : storage_.changes) {
+    keep_any_part(image, change.offset, change.length, change.data ? change.data->data() : nullptr,
+                  random);
   }
   for (const Flight& flight : flights_) {
-    const bool changes =
-        flight.operation == Operation::write || flight.operation == Operation::zero;
-    if (!changes || flight.dead || flight.refused != 0) continue;
-    const std::uint64_t end = flight.offset + flight.length;
-    if (end > image.size() && !options_.grows) continue;
+    if (!may_land(flight)) continue;
     const bool is_write = flight.operation == Operation::write;
     keep_any_part(image, flight.offset, flight.length, is_write ? flight.file->data : nullptr,
                   random);
   }
   return image;
+}
+
+SimStorage SimDisk::after_kill(std::mt19937_64& random) const {
+  SimStorage left = storage_;
+  for (const Flight& flight : flights_) {
+    if (!may_land(flight)) continue;
+    const bool is_write = flight.operation == Operation::write;
+    const std::byte* data = is_write ? flight.file->data : nullptr;
+    choose_sectors(flight.offset, flight.length, options_.sector, random,
+                   [&](std::uint64_t from, std::uint64_t count) {
+                     left.enter(from, count,
+                                data == nullptr ? nullptr : data + (from - flight.offset));
+                   });
+  }
+  return left;
+}
+
+/// Whether an operation in flight can have changed anything.
+bool SimDisk::may_land(const Flight& flight) const {
+  const bool changes = flight.operation == Operation::write || flight.operation == Operation::zero;
+  if (!changes || flight.dead || flight.refused != 0) return false;
+  return options_.grows || flight.offset + flight.length <= storage_.cache.size();
+}
+
+void SimDisk::cut_file(std::uint64_t size) {
+  make_all_durable();
+  storage_.cache.resize(size);
+  storage_.medium.resize(size);
 }
 
 void SimDisk::power_off() {

@@ -38,6 +38,29 @@ struct SimAccess {
   bool writes = false;
 };
 
+/// What a disk holds: all that was ever written in its cache, all that was flushed on its medium.
+struct SimStorage {
+  /// A change that is in the cache, not on the medium. Without data: zeros.
+  struct Change {
+    std::uint64_t sequence = 0;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    std::shared_ptr<const Bytes> data{};
+  };
+
+  SimStorage() = default;
+  SimStorage(SimImage content)  // NOLINT: implicit by design
+      : cache(content), medium(std::move(content)) {}
+
+  SimImage cache{};
+  SimImage medium{};
+  std::deque<Change> changes{};
+  std::uint64_t next_change = 1;
+
+  /// Puts a change into the cache. `data` null: zeros.
+  void enter(std::uint64_t offset, std::uint64_t length, const std::byte* data);
+};
+
 /// A disk, or a file on one, with a memory that does not outlive a power cut: what is written stays
 /// in a volatile cache until a flush makes durable what had completed before the flush began.
 ///
@@ -75,7 +98,7 @@ class SimDisk {
     std::list<Flight>::iterator place{};
   };
 
-  SimDisk(const SimDiskOptions& options, SimImage content);
+  SimDisk(const SimDiskOptions& options, SimStorage storage);
 
   Flight& begin(FileOperation& file, SimAccess access);
   /// Its effect, and what the system call gives.
@@ -84,13 +107,24 @@ class SimDisk {
   void forget(Flight& flight);
 
   /// What readers see.
-  [[nodiscard]] const SimImage& image() const { return cache_; }
+  [[nodiscard]] const SimImage& image() const { return storage_.cache; }
   /// What would be there after a power cut now: of all that is in the cache only, and of all that
   /// is in flight, any part. As often as one likes: nothing changes.
   [[nodiscard]] SimImage after_crash(std::mt19937_64& random) const;
+  /// What would be there if the process were killed now: all that is in the cache stays, of what is
+  /// in flight any part comes to it.
+  [[nodiscard]] SimStorage after_kill(std::mt19937_64& random) const;
   /// The power is cut: nothing in flight has an effect any more, nor has what still comes; all ends
   /// with ENODEV, so that the engine which hung on it can be taken down.
   void power_off();
+
+  // What a test does past the reactors:
+  void enter(std::uint64_t offset, std::uint64_t length, const std::byte* data);
+  void make_all_durable() { make_durable(storage_.next_change, false); }
+  /// Makes a file shorter, durably.
+  void cut_file(std::uint64_t size);
+  /// What changes the cache is written to this descriptor too, where it is not negative.
+  void mirror_to(int descriptor) { mirror_ = descriptor; }
 
   [[nodiscard]] FaultRules& rules() { return rules_; }
   /// Lets the operations that hang go on.
@@ -103,14 +137,6 @@ class SimDisk {
   [[nodiscard]] const std::vector<std::string>& breaches() const { return breaches_; }
 
  private:
-  /// A change that is in the cache, not on the medium. Without data: zeros.
-  struct Change {
-    std::uint64_t sequence = 0;
-    std::uint64_t offset = 0;
-    std::uint64_t length = 0;
-    Bytes data{};
-  };
-
   void check(const Flight& flight);
   void breach(const Flight& flight, const std::string& what);
   [[nodiscard]] int refusal(const Flight& flight) const;
@@ -118,20 +144,18 @@ class SimDisk {
   std::int64_t read(const Flight& flight);
   std::int64_t change(const Flight& flight);
   std::int64_t flush(const Flight& flight);
-  void enter(std::uint64_t offset, std::uint64_t length, const std::byte* data);
   [[nodiscard]] std::uint64_t short_count(std::uint64_t length, bool direct);
   void make_durable(std::uint64_t before, bool loses_some);
   void keep_any_part(SimImage& image, std::uint64_t offset, std::uint64_t length,
                      const std::byte* data, std::mt19937_64& random) const;
+  [[nodiscard]] bool may_land(const Flight& flight) const;
   bool one_in(unsigned count) { return count != 0 && random_() % count == 0; }
 
   const SimDiskOptions options_;
   FaultRules rules_;
   std::mt19937_64 random_;
-  SimImage cache_;
-  SimImage medium_;
-  std::deque<Change> changes_;
-  std::uint64_t next_change_ = 1;
+  SimStorage storage_;
+  int mirror_ = -1;
   std::list<Flight> flights_;
   bool is_off_ = false;
   std::uint64_t begun_ = 0;

@@ -14,12 +14,12 @@ std::uint64_t requests_of(const Volume& volume) {
 }  // namespace
 
 SimulatedCopy::SimulatedCopy(Simulation& world, Volume& source, Volume& target,
-                             const CopyOptions& options)
+                             const CopyOptions& options, Journal* journal)
     : world_(world),
       source_(source),
       target_(target),
-      size_(options.size),
-      job_(source, target, nullptr, options, ExtentAhead::Mode::inlined) {
+      size_(options.last() - options.begin),
+      job_(source, target, journal, options, ExtentAhead::Mode::inlined) {
   for (std::uint32_t i = 0; i < options.lanes; ++i) reactors_.push_back(&world.add_reactor());
   for (Volume* volume : {&source, &target}) {
     if (const auto* memory = dynamic_cast<MemoryVolume*>(volume)) watch(*memory);

@@ -31,7 +31,8 @@ struct CopyRun {
 /// A CopyJob on reactors of a simulation, as many as its options say; the map is asked inline.
 class SimulatedCopy {
  public:
-  SimulatedCopy(Simulation& world, Volume& source, Volume& target, const CopyOptions& options);
+  SimulatedCopy(Simulation& world, Volume& source, Volume& target, const CopyOptions& options,
+                Journal* journal = nullptr);
 
   [[nodiscard]] CopyJob& job() { return job_; }
   /// Looks, when the outcome comes, whether a volume still has requests. The two that are given are

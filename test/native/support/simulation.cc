@@ -47,13 +47,18 @@ SimReactor& Simulation::add_reactor() {
 }
 
 int Simulation::open(SimDisk& disk, SimAccess access) {
-  opened_.push_back({&disk, access});
-  return kFirstDescriptor + static_cast<int>(opened_.size()) - 1;
+  const int descriptor = kFirstDescriptor + static_cast<int>(opened_.size());
+  open_as(descriptor, disk, access);
+  return descriptor;
+}
+
+void Simulation::open_as(int descriptor, SimDisk& disk, SimAccess access) {
+  opened_[descriptor] = {&disk, access};
 }
 
 const Simulation::OpenDisk* Simulation::find_open(int descriptor) const {
-  const auto index = static_cast<std::size_t>(descriptor - kFirstDescriptor);
-  return descriptor < kFirstDescriptor || index >= opened_.size() ? nullptr : &opened_[index];
+  const auto place = opened_.find(descriptor);
+  return place == opened_.end() ? nullptr : &place->second;
 }
 
 bool Simulation::step() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <random>
 #include <vector>
@@ -42,6 +43,8 @@ class Simulation {
   /// A descriptor of a disk, for file operations on this world's reactors. The kernel knows no
   /// such descriptor: to close it has no effect. The disk outlives the world.
   int open(SimDisk& disk, SimAccess access);
+  /// The same under a number that the kernel does know, as of the disk's mirror.
+  void open_as(int descriptor, SimDisk& disk, SimAccess access);
   /// A number below `count`, by the seed.
   std::uint64_t pick(std::uint64_t count) { return random_() % count; }
 
@@ -73,7 +76,7 @@ class Simulation {
 
   std::mt19937_64 random_;
   Clock::time_point now_ = kBeginning;
-  std::vector<OpenDisk> opened_;
+  std::map<int, OpenDisk> opened_;
   std::vector<std::unique_ptr<SimReactor>> reactors_;
   std::vector<std::unique_ptr<Call>> calls_;
   std::vector<SimReactor*> ready_;  ///< scratch of step()
