@@ -107,7 +107,7 @@ VolumeDigest::VolumeDigest(DigestKind kind, std::uint64_t size, std::uint64_t be
       size_(size),
       leaf_count_(divide_up(size, kLeaf)),
       chunk_count_(divide_up(size, kChunk)),
-      next_(begin / kChunk),
+      next_(divide_up(begin, kChunk)),
       stream_(std::make_unique<Stream>(kind)) {
   const std::vector<std::byte> zeros(kLeaf);
   zero_leaf_ = digest_bytes(kind, zeros);

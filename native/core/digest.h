@@ -61,7 +61,7 @@ class VolumeDigest {
   using ChunkSink = std::function<void(const ChunkRun&)>;
 
   /// `kind` is not `none`; `size` is the volume's, in bytes. Leaves come from `begin` on, a
-  /// multiple of kChunk.
+  /// multiple of kChunk, or the size.
   VolumeDigest(DigestKind kind, std::uint64_t size, std::uint64_t begin = 0);
   ~VolumeDigest();
   VolumeDigest(const VolumeDigest&) = delete;
