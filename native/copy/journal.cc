@@ -114,11 +114,10 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
   if (!file) return failure(errno, "journal");
   auto contents = read_journal(reader_of(file.get()));
   if (!contents) return contents.error();
-  if (contents.value().torn) {
-    const bool dropped = ::ftruncate(file.get(), static_cast<off_t>(contents.value().end)) == 0 &&
-                         ::fsync(file.get()) == 0;
-    if (!dropped) return failure(errno, "journal");
-  }
+  const auto end = static_cast<off_t>(contents.value().end);
+  if (contents.value().torn && ::ftruncate(file.get(), end) != 0) return failure(errno, "journal");
+  // Whoever wrote the last frame may have been killed before it was durable.
+  if (::fsync(file.get()) != 0) return failure(errno, "journal");
   return on(std::move(file), std::move(contents.value()));
 }
 

@@ -46,7 +46,7 @@ class Journal {
   /// flushed: it serves for the digests of one pass.
   static Result<std::unique_ptr<Journal>> create_temporary(const std::string& folder,
                                                            const JournalHeader& header);
-  /// Reads a journal and drops a torn tail.
+  /// Reads a journal, drops a torn tail, and makes the rest durable.
   static Result<std::unique_ptr<Journal>> open(const std::string& path);
   /// A journal on a descriptor whose contents are known: simulations have no files to open.
   static std::unique_ptr<Journal> on(UniqueDescriptor file, JournalContents contents);
