@@ -93,6 +93,8 @@
       "test/native/io/reactor_choice_test.cc",
       "test/native/io/reactor_test.cc",
       "test/native/io/timer_test.cc",
+      "test/native/proof/crash_test.cc",
+      "test/native/proof/machine.cc",
       "test/native/support/block_storage.cc",
       "test/native/support/content.cc",
       "test/native/support/sanitizers.cc",

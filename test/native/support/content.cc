@@ -40,6 +40,14 @@ std::string hex(const Hash& hash) {
   return text;
 }
 
+Hash chunk_hash(DigestKind kind, const std::byte* data, std::size_t size) {
+  constexpr std::size_t kLeafSize = 65536;
+  std::string leaves;
+  for (std::size_t leaf = 0; leaf < size; leaf += kLeafSize)
+    leaves += hash_of(kind, data + leaf, std::min(kLeafSize, size - leaf));
+  return hash_of(kind, leaves.data(), leaves.size());
+}
+
 /// Made once: tests want many times more bytes than a generator gives in their time.
 const Bytes& noise_table() {
   static const Bytes table = [] {
@@ -119,18 +127,16 @@ std::string difference(const Bytes& expected, const Bytes& actual) {
          std::to_string(expected.size()) + " and " + std::to_string(actual.size());
 }
 
+std::string reference_chunk_digest(DigestKind kind, const Bytes& chunk) {
+  return hex(chunk_hash(kind, chunk.data(), chunk.size()));
+}
+
 std::string reference_digest(DigestKind kind, const Bytes& bytes) {
-  constexpr std::size_t kLeafSize = 65536;
   constexpr std::size_t kChunkSize = 4194304;
   std::string top(8, '\0');
   for (std::size_t i = 0; i < 8; ++i) top[i] = static_cast<char>(bytes.size() >> (8 * i));
-  for (std::size_t chunk = 0; chunk < bytes.size(); chunk += kChunkSize) {
-    const std::size_t chunk_end = std::min(chunk + kChunkSize, bytes.size());
-    std::string leaves;
-    for (std::size_t leaf = chunk; leaf < chunk_end; leaf += kLeafSize)
-      leaves += hash_of(kind, bytes.data() + leaf, std::min(kLeafSize, chunk_end - leaf));
-    top += hash_of(kind, leaves.data(), leaves.size());
-  }
+  for (std::size_t chunk = 0; chunk < bytes.size(); chunk += kChunkSize)
+    top += chunk_hash(kind, bytes.data() + chunk, std::min(kChunkSize, bytes.size() - chunk));
   return hex(hash_of(kind, top.data(), top.size()));
 }
 

@@ -38,5 +38,7 @@ std::string difference(const Bytes& expected, const Bytes& actual);
 /// The digest of a volume, computed from the definition in core/digest.h in the most simple way and
 /// with none of the engine's code.
 std::string reference_digest(DigestKind kind, const Bytes& bytes);
+/// The same of one chunk, or of what the last one holds.
+std::string reference_chunk_digest(DigestKind kind, const Bytes& chunk);
 
 }  // namespace blockhaul::test

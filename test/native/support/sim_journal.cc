@@ -8,9 +8,7 @@
 #include <stdexcept>
 
 namespace blockhaul::test {
-namespace {
-
-ReadAt reader_of(const SimImage& image) {
+ReadAt SimJournal::reader(const SimImage& image) {
   return [&image](std::uint64_t offset, std::span<std::byte> buffer) -> Result<std::size_t> {
     if (offset >= image.size()) return std::size_t{0};
     const std::size_t length = std::min<std::uint64_t>(buffer.size(), image.size() - offset);
@@ -18,8 +16,6 @@ ReadAt reader_of(const SimImage& image) {
     return length;
   };
 }
-
-}  // namespace
 
 SimImage SimJournal::fresh(const JournalHeader& header, std::uint64_t salt) {
   FrameWriter writer(salt, 0);
@@ -32,13 +28,13 @@ SimImage SimJournal::fresh(const JournalHeader& header, std::uint64_t salt) {
 }
 
 Result<JournalContents> SimJournal::read(const SimImage& image) {
-  return read_journal(reader_of(image));
+  return read_journal(reader(image));
 }
 
 Result<std::unique_ptr<Journal>> SimJournal::open(Simulation& world) {
   auto contents = read(disk_.image());
   if (!contents) return contents.error();
-  if (contents.value().torn) disk_.cut_file(contents.value().end);
+  disk_.cut_file(contents.value().end);
   UniqueDescriptor file(::memfd_create("journal", MFD_CLOEXEC));
   mirror_ = UniqueDescriptor(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
   const Bytes bytes = disk_.image().bytes();

@@ -20,10 +20,12 @@ class SimJournal {
   static SimImage fresh(const JournalHeader& header, std::uint64_t salt);
   /// What an image of the file says.
   static Result<JournalContents> read(const SimImage& image);
+  /// For journal_format.h; the image outlives it.
+  static ReadAt reader(const SimImage& image);
 
   [[nodiscard]] SimDisk& disk() { return disk_; }
   [[nodiscard]] const SimDisk& disk() const { return disk_; }
-  /// As Journal::open() does: reads it and drops a torn tail. Once.
+  /// As Journal::open() does: reads it, drops a torn tail, makes the rest durable. Once.
   Result<std::unique_ptr<Journal>> open(Simulation& world);
   /// Lets the disk have what a call that blocks appended: not before a flush is it durable.
   void take_over_appended();

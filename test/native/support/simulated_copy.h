@@ -45,6 +45,7 @@ class SimulatedCopy {
   void start();
   bool run_until(const std::function<bool()>& done);
   CopyRun finish();
+  [[nodiscard]] const CopyRun& so_far() const { return run_; }
 
  private:
   void note_outcome(CopyOutcome outcome);
