@@ -94,6 +94,7 @@
       "test/native/io/reactor_test.cc",
       "test/native/io/timer_test.cc",
       "test/native/proof/crash_test.cc",
+      "test/native/proof/fault_test.cc",
       "test/native/proof/machine.cc",
       "test/native/support/block_storage.cc",
       "test/native/support/content.cc",

@@ -97,9 +97,11 @@ class Machine {
   /// However it went: no breach of rules, the source unchanged, the target beyond the copy
   /// unchanged.
   [[nodiscard]] std::string broken_rule() const;
-  /// After success: identical, durable, recorded, and of the right digest. `expected` is what the
-  /// target is to hold.
-  [[nodiscard]] std::string why_not_done(const SimImage& expected, bool checks_digest);
+  /// After success: identical, durable, and of the right digest. `expected` is what the target is
+  /// to hold. What the journal says at the end is true, as ever; only if it `is_recorded`, it is
+  /// all.
+  [[nodiscard]] std::string why_not_done(const SimImage& expected, bool checks_digest,
+                                         bool is_recorded = true);
 
  private:
   void settle();

@@ -94,9 +94,9 @@ SimDisk::Flight& SimDisk::begin(FileOperation& file, SimAccess access) {
     return flight;
   }
   const LoggedRequest logged{flight.operation, flight.offset, flight.length};
-  log_.push_back(logged);
   flight.refused = refusal(flight);
   if (flight.refused != 0) return flight;
+  log_.push_back(logged);
   check(flight);
   if (one_in(options_.interrupt_one_in)) {
     flight.refused = EINTR;
@@ -283,9 +283,12 @@ std::int64_t SimDisk::flush(const Flight& flight) {
   using Action = FaultRule::Action;
   const Action action = flight.fault ? flight.fault->action : Action::delay;
   if (action == Action::drop) return 0;
+  const bool is_interrupted =
+      action == Action::refuse && (flight.fault->error == EINTR || flight.fault->error == EAGAIN);
+  if (is_interrupted) return -flight.fault->error;
   const bool fails = action == Action::refuse || action == Action::tear;
   make_durable(flight.covers, fails);
-  const bool reports = fails || action == Action::distort || action == Action::shorten;
+  const bool reports = fails || action == Action::distort;
   return reports ? -flight.fault->error : 0;
 }
 

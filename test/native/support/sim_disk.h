@@ -68,8 +68,9 @@ struct SimStorage {
 ///                   │           │
 ///                   └──► crash ◄┘   each sector whole, lost or torn
 ///
-/// A flush that fails is like fsync(2)'s: some of what it covered is lost to the medium for good,
-/// while whoever reads sees it in the cache, and the next flush reports success.
+/// A flush that fails (and was not just interrupted) is like fsync(2)'s: some of what it covered is
+/// lost to the medium for good, while whoever reads sees it in the cache, and the next flush
+/// reports success.
 ///
 /// Faults are rules, as of a FaultVolume, but at the medium: short transfers say how short they
 /// are. What no volume may do to a disk is listed in breaches(). One thread; it outlives the
@@ -133,6 +134,7 @@ class SimDisk {
   /// Operations that began, that ended: each is a moment of its own to cut the power at.
   [[nodiscard]] std::uint64_t begun() const { return begun_; }
   [[nodiscard]] std::uint64_t ended() const { return ended_; }
+  /// What began and was not refused at once, as what is not aligned is.
   [[nodiscard]] const std::vector<LoggedRequest>& log() const { return log_; }
   [[nodiscard]] const std::vector<std::string>& breaches() const { return breaches_; }
 
