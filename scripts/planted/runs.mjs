@@ -1,0 +1,114 @@
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+
+import { run, tryRun } from "../lib/run.mjs";
+import { tree } from "./scratch.mjs";
+
+/** @typedef {import("./verdict.mjs").Test} Test */
+/** @typedef {import("./verdict.mjs").TestRun} TestRun */
+
+const out = path.dirname(tree);
+const buildFolder = path.join(out, "native");
+const report = path.join(out, "report.json");
+
+/** Sets up a build of the native tests that compiles and links fast: what they prove needs no optimizer. */
+export async function configureNative() {
+  const settings = [
+    "CMAKE_BUILD_TYPE=Debug",
+    "CMAKE_CXX_FLAGS_DEBUG=-O0",
+    "BLOCKHAUL_ADDON=OFF",
+    "BLOCKHAUL_TESTS=ON",
+  ];
+  const defines = settings.map((setting) => `-D${setting}`);
+  await run("cmake", ["-S", tree, "-B", buildFolder, "-G", "Ninja", ...defines], { capture: true });
+}
+
+/** @returns {Promise<string | undefined>} what the compiler said where it failed */
+export async function buildNative() {
+  const args = ["--build", buildFolder, "--target", "blockhaul_tests"];
+  const { status, output } = await tryRun("cmake", args, { capture: true });
+  return status === 0 ? undefined : output.trim();
+}
+
+/**
+ * @param {readonly string[]} filters
+ * @param {{ deadline: number, untilFirstFailure?: boolean }} options
+ * @returns {Promise<TestRun & { output: string }>}
+ */
+export async function runNative(filters, { deadline, untilFirstFailure = false }) {
+  const args = [`--gtest_filter=${filters.join(":")}`, `--gtest_output=json:${report}`];
+  if (untilFirstFailure) args.push("--gtest_fail_fast");
+  const ended = await runUntil(deadline, path.join(buildFolder, "blockhaul_tests"), args);
+  const tests = readReport()?.testsuites.flatMap(
+    (/** @type {{ name: string, testsuite: GoogleTest[] }} */ suite) =>
+      suite.testsuite.flatMap((test) => googleTest(suite.name, test)),
+  );
+  return { ...ended, tests };
+}
+
+/**
+ * @typedef {{ name: string, status: string, result: string, time: string, failures?: unknown }} GoogleTest
+ * @param {string} suite
+ * @param {GoogleTest} test
+ * @returns {Test[]}
+ */
+function googleTest(suite, { name, status, result, time, failures }) {
+  if (status === "NOTRUN") return [];
+  const outcome = failures ? "failed" : result === "SKIPPED" ? "skipped" : "passed";
+  return [{ name: `${suite}.${name}`, outcome, seconds: Number.parseFloat(time) }];
+}
+
+/**
+ * @param {readonly string[]} files of tests, from the root
+ * @param {{ deadline: number, pattern?: string | undefined }} options
+ * @returns {Promise<TestRun & { output: string }>}
+ */
+export async function runUnit(files, { deadline, pattern }) {
+  const vitest = path.join(tree, "node_modules", "vitest", "vitest.mjs");
+  const args = ["run", "--project", "unit", "--reporter=json", `--outputFile.json=${report}`];
+  // Nothing in a planted bug's tests takes long: what waits, hangs.
+  args.push("--testTimeout=10000");
+  if (pattern !== undefined) args.push("-t", pattern);
+  const ended = await runUntil(deadline, process.execPath, [vitest, ...args, ...files]);
+  const tests = readReport()?.testResults.flatMap(
+    (/** @type {{ name: string, assertionResults: VitestTest[] }} */ { name, assertionResults }) =>
+      assertionResults.flatMap((test) => vitestTest(path.relative(tree, name), test)),
+  );
+  // A file that does not load has a report without tests.
+  return { ...ended, tests: tests?.length > 0 ? tests : undefined };
+}
+
+/**
+ * @typedef {{ fullName: string, status: string, duration?: number | null }} VitestTest
+ * @param {string} file
+ * @param {VitestTest} test
+ * @returns {Test[]}
+ */
+function vitestTest(file, { fullName, status, duration }) {
+  if (status !== "passed" && status !== "failed") return [];
+  return [{ name: fullName, file, outcome: status, seconds: (duration ?? 0) / 1000 }];
+}
+
+/**
+ * Runs a command, and kills it with all that it started when it takes too long.
+ *
+ * @param {number} deadline seconds
+ * @param {string} command
+ * @param {readonly string[]} args
+ */
+async function runUntil(deadline, command, args) {
+  mkdirSync(out, { recursive: true });
+  rmSync(report, { force: true });
+  const begin = performance.now();
+  const { status, output } = await tryRun(
+    "timeout",
+    ["--signal=KILL", `${deadline}`, command, ...args],
+    { cwd: tree, capture: true, env: { NO_COLOR: "1", GTEST_COLOR: "no" } },
+  );
+  const hung = status === 137 && performance.now() - begin >= deadline * 1000;
+  return { status, hung, output };
+}
+
+function readReport() {
+  return existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
+}
