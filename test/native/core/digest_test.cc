@@ -140,6 +140,21 @@ TEST_P(DigestTest, DoesNotDependOnWhetherZerosWereLookedAt) {
   }
 }
 
+// Zeros behind what is still being read wait, as one run of many chunks.
+TEST_P(DigestTest, CountsEachOfTheZeroChunksThatWait) {
+  Bytes bytes(6 * kChunk);
+  bytes[0] = std::byte{1};
+  bytes[5 * kChunk] = std::byte{2};
+  VolumeDigest digest(GetParam(), bytes.size());
+  digest.add_zeros(kChunk, 4 * kChunk);
+  for (std::uint64_t leaf = 0; leaf < bytes.size() / kLeaf; ++leaf) {
+    const std::uint64_t chunk = leaf * kLeaf / kChunk;
+    if (chunk == 0 || chunk == 5)
+      digest.add_leaf(leaf, digest_bytes(GetParam(), leaf_of(bytes, leaf)));
+  }
+  EXPECT_EQ(digest.finish()->hex(), reference_digest(GetParam(), bytes));
+}
+
 TEST_P(DigestTest, TellsSizesAndPlacesApart) {
   // Volumes that a digest without the size, or without order, would take for one another.
   Bytes bytes(2 * kChunk);

@@ -47,13 +47,14 @@ struct Noting {
 };
 
 TEST_P(TimerTest, ExpireInTheOrderOfTheirDeadlinesAndNeverEarly) {
-  constexpr int kDelays[] = {30, 10, 20, 0, -5};
+  // Two of them close to each other: the second is not due yet when the first one is.
+  constexpr int kDelays[] = {30, 10, 20, 0, -5, 14};
   std::vector<int> order;
-  std::latch left(5);
-  std::vector<Noting> timers(5);
+  std::latch left(std::size(kDelays));
+  std::vector<Noting> timers(std::size(kDelays));
   const Clock::time_point begin = Clock::now();
   call(reactor(), [&] {
-    for (std::size_t i = 0; i < 5; ++i) {
+    for (std::size_t i = 0; i < timers.size(); ++i) {
       timers[i].number = kDelays[i];
       timers[i].order = &order;
       timers[i].left = &left;
@@ -62,7 +63,7 @@ TEST_P(TimerTest, ExpireInTheOrderOfTheirDeadlinesAndNeverEarly) {
     return 0;
   });
   left.wait();
-  EXPECT_EQ(order, (std::vector<int>{-5, 0, 10, 20, 30}));
+  EXPECT_EQ(order, (std::vector<int>{-5, 0, 10, 14, 20, 30}));
   for (const Noting& timer : timers)
     EXPECT_GE(timer.expired, begin + milliseconds(timer.number)) << timer.number;
 }

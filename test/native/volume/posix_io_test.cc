@@ -10,6 +10,7 @@
 #include "core/units.h"
 #include "core/zero.h"
 #include "support/block_storage.h"
+#include "support/faulty_reactor.h"
 #include "support/temporary.h"
 #include "support/volume_io.h"
 #include "volume/posix_volume.h"
@@ -118,6 +119,43 @@ TEST_P(PosixIoTest, ARequestWithoutBytesIsDone) {
   EXPECT_EQ(io_.read(*volume_, 5, {}), 0);
   EXPECT_EQ(io_.write(*volume_, size_, {}), 0);
   EXPECT_EQ(io_.zero(*volume_, 512, 0), 0);
+  expect_content();
+}
+
+// To and from a device, what is odd goes through a bounded piece of memory.
+TEST_P(PosixIoTest, AnOddRequestMayBeOfAnyLength) {
+  const std::size_t length = size_ - 1000;
+  Bytes read_back(length);
+  ASSERT_EQ(io_.read(*volume_, 333, read_back), 0);
+  EXPECT_TRUE(std::equal(read_back.begin(), read_back.end(), expected_.begin() + 333));
+  const Bytes bytes = random_bytes(length, 5);
+  ASSERT_EQ(io_.write(*volume_, 333, bytes), 0);
+  std::copy(bytes.begin(), bytes.end(), expected_.begin() + 333);
+  expect_content();
+}
+
+// The kernel may do less than it was asked to; what is left begins where that ended.
+TEST_P(PosixIoTest, ShortTransfersAreTakenUpWhereTheyEnded) {
+  FaultyReactor reactor;
+  reactor.perform = [](const FileOperation& operation) {
+    return FaultyReactor::up_to(operation, 16 * kKiB);
+  };
+  for (const std::uint64_t offset : {0, 12'345}) {
+    Bytes bytes = random_bytes(200'000, offset + 1);
+    ASSERT_EQ(reactor.run(*volume_, {.operation = Operation::write,
+                                     .offset = offset,
+                                     .length = bytes.size(),
+                                     .data = bytes}),
+              0);
+    std::copy(bytes.begin(), bytes.end(), expected_.begin() + static_cast<std::ptrdiff_t>(offset));
+    Bytes read_back(bytes.size());
+    ASSERT_EQ(reactor.run(*volume_, {.operation = Operation::read,
+                                     .offset = offset,
+                                     .length = read_back.size(),
+                                     .data = read_back}),
+              0);
+    EXPECT_EQ(difference(bytes, read_back), "") << "at " << offset;
+  }
   expect_content();
 }
 
@@ -238,6 +276,22 @@ TEST(PosixVolumeTest, AFileThatBecameShorterIsAnErrorNotZeros) {
       EXPECT_FALSE(rest && rest.value().front().kind != ExtentKind::data);
     }
   }
+}
+
+// The kernel tells of lost pages once: a later flush that it calls good covers them no more than
+// the first one did.
+TEST(PosixVolumeTest, NoFlushIsASuccessBehindOneThatFailed) {
+  const TemporaryFolder folder;
+  auto volume = PosixVolume::open(
+      {.path = folder.path("disk"), .mode = AccessMode::write, .create_size = kMiB});
+  ASSERT_TRUE(volume);
+  FaultyReactor reactor;
+  const Request flush{.operation = Operation::flush};
+  EXPECT_EQ(reactor.run(*volume.value(), flush), 0);
+  reactor.perform = [](const FileOperation&) { return -EIO; };
+  EXPECT_EQ(reactor.run(*volume.value(), flush), EIO);
+  reactor.perform = &FaultyReactor::in_full;
+  EXPECT_EQ(reactor.run(*volume.value(), flush), EIO);
 }
 
 TEST(PosixVolumeTest, WorksWhereDirectIoAndZeroingAreRefused) {

@@ -66,6 +66,7 @@ TEST_F(WriteGateTest, HoldsTheOtherKindBackUntilAllAreDone) {
   EXPECT_EQ(resumed_, (std::vector<int>{2, 3}));
   EXPECT_FALSE(enter(4, kDirect));
   leave();
+  EXPECT_EQ(resumed_, (std::vector<int>{2, 3})) << "while the other that was let in goes on";
   leave();
   EXPECT_EQ(resumed_, (std::vector<int>{2, 3, 4}));
 }
