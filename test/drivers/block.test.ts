@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { copyVolume, openVolume, registerDriver, type VolumeDriver } from "blockhaul";
+import { copyVolume, openVolume, planCopy, registerDriver, type VolumeDriver } from "blockhaul";
 import { testDriver } from "blockhaul/driver-suite";
 import { afterAll, describe, expect, it } from "vitest";
 
@@ -240,6 +240,18 @@ function testDevices(): void {
       await using source = await openVolume(file);
       await using target = await openVolume(attach(file), { mode: "write" });
       await expect(copyVolume(source, target)).rejects.toMatchObject({ code: "ERR_SAME_VOLUME" });
+    });
+
+    it("that is a part of a file overlaps what is written of that, if it does", async () => {
+      const file = newFile(1024 ** 2);
+      const partFrom = (offset: number) =>
+        attach(file, "--offset", String(offset), "--sizelimit", String(512 * 1024));
+      await using target = await openVolume(file, { mode: "write" });
+      await using first = await openVolume(partFrom(256 * 1024));
+      await using second = await openVolume(partFrom(512 * 1024));
+      const overlapping = expect.objectContaining({ code: "ERR_SAME_VOLUME" });
+      expect(() => planCopy(first, target)).toThrowError(overlapping);
+      expect(planCopy(second, target)).toMatchObject({ size: 512 * 1024 });
     });
 
     it("that its driver has just made is not sent zeros, until it is written to", async () => {

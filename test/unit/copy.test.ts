@@ -74,6 +74,8 @@ describe("the plan of a copy", () => {
     expect(() => planCopy(source, {} as never)).toThrowError(code("ERR_INVALID_ARGUMENT"));
     expect(reading.info.readOnly).toBe(true);
     expect(() => planCopy(source, reading)).toThrowError(code("ERR_READ_ONLY"));
+    const almost = await openVolume(`null:${8 * MiB - 1}`, { mode: "write" });
+    expect(() => planCopy(source, almost)).toThrowError(code("ERR_TARGET_TOO_SMALL"));
     const tooSmall = () => planCopy(source, small);
     expect(tooSmall).toThrowError(code("ERR_TARGET_TOO_SMALL"));
     expect(tooSmall).toThrowError(/1048576.*8388608/);
@@ -157,6 +159,19 @@ describe("a copy", () => {
     });
     await expect(copying).rejects.toMatchObject({ code: "ERR_CANCELLED", cause: reason });
     expect(seen).toEqual([]);
+  });
+
+  it("stops when the signal fires on the way, with its reason as the cause", async () => {
+    const { source, target } = await openPair("1GiB");
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const copying = copyVolume(source, target, {
+      bandwidthLimit: MiB,
+      progressIntervalMs: 10,
+      signal: controller.signal,
+      onProgress: () => controller.abort(reason),
+    });
+    await expect(copying).rejects.toMatchObject({ code: "ERR_CANCELLED", cause: reason });
   });
 
   it("keeps its volumes from closing until it is done", async () => {

@@ -29,6 +29,8 @@ it.each([
   ['{"key": "sesame"}', '{"key": "***"}'],
   ["--key sesame --id x", "--key *** --id x"],
   [`found ${CEPHX} there`, "found *** there"],
+  [`${CEPHX}, ${CEPHX} and ${CEPHX}`, "***, *** and ***"],
+  ["--key sesame --secret open key=x password=y", "--key *** --secret *** key=*** password=***"],
 ])("%s becomes %s", (text, redacted) => {
   expect(redact(text)).toBe(redacted);
 });

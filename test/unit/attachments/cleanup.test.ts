@@ -169,6 +169,7 @@ describe("an attachment of another process", () => {
   it("is not told by its pid, which may be given to another process", async () => {
     state.put({ id: first, pid: process.pid });
     expect(await statesById()).toEqual({ [first]: "abandoned" });
+    await expect(cleanUpAttachments()).resolves.toHaveLength(1);
   });
 
   it("waits for a process that attaches, and goes on as soon as that is killed", async () => {
