@@ -65,7 +65,8 @@ function googleTest(suite, { name, status, result, time, failures }) {
  */
 export async function runUnit(files, { deadline, pattern }) {
   const vitest = path.join(tree, "node_modules", "vitest", "vitest.mjs");
-  const args = ["run", "--project", "unit", "--reporter=json", `--outputFile.json=${report}`];
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const args = ["run", "--project", "unit", ...reporters];
   // Nothing in a planted bug's tests takes long: what waits, hangs.
   args.push("--testTimeout=10000");
   if (pattern !== undefined) args.push("-t", pattern);

@@ -35,7 +35,7 @@ export function judge({ status, hung, tests }) {
   const [first, ...further] = (tests ?? []).filter(({ outcome }) => outcome === "failed");
   if (first !== undefined) {
     const more = further.length > 0 ? `, and ${further.length} more` : "";
-    return { verdict: "caught", how: `fails ${first.name}${more}` };
+    return { verdict: "caught", how: `fails ${shortened(first.name)}${more}` };
   }
   if (tests === undefined && status > 128) {
     return { verdict: "caught", how: `crashes (${signalName(status - 128)})` };
@@ -79,6 +79,11 @@ export function deadlineFor(tests) {
 function globToRegExp(glob) {
   const literal = glob.replace(/[.+^${}()|[\]\\]/g, "\\$&");
   return new RegExp(`^${literal.replaceAll("*", ".*").replaceAll("?", ".")}$`);
+}
+
+/** @param {string} name titles of vitest's may hold whole inputs */
+function shortened(name) {
+  return name.length > 90 ? `${name.slice(0, 89)}…` : name;
 }
 
 /** @param {number} number */
