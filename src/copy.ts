@@ -7,7 +7,7 @@ import { Job } from "./jobs/job.js";
 import type { JobOptions } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
 import { lockTarget } from "./jobs/target-lock.js";
-import { supersedeJobs } from "./jobs.js";
+import { pruneJobs, supersedeJobs } from "./jobs.js";
 import type { Volume } from "./volume.js";
 
 export { CopyControl, type CopyLimits } from "./copy/control.js";
@@ -59,8 +59,10 @@ async function copyHeld(
     throwRefusal(findings, plan);
     if (options.signal?.aborted) throw cancelled(options.signal);
     if (lock !== undefined) await supersedeJobs(store, target.volume.info.identity);
-    if (plan.journal)
+    if (plan.journal) {
+      await pruneJobs(store);
       job = await createJob(store, source.volume, target.volume, plan, { manifest, allow });
+    }
     if (job !== undefined) options.onJob?.(job.id);
     return await runCopy(source, target, plan, { job, manifest }, watchOf(options));
   } finally {

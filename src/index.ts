@@ -67,6 +67,7 @@ export { type CopyNotice, noticesOf } from "./guards/notices.js";
 export { type EngineStatus, engineStatus, type ToolStatus, toolStatus } from "./host.js";
 export {
   controlJob,
+  findResumable,
   type JobEnd,
   type JobOptions,
   type JobState,

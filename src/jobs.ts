@@ -1,6 +1,6 @@
 import type { CopyLimits } from "./copy/control.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
-import { writeControl } from "./jobs/control.js";
+import { readControl, writeControl } from "./jobs/control.js";
 import { Job } from "./jobs/job.js";
 import {
   type BegunNote,
@@ -13,6 +13,7 @@ import {
 } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
 import { type DigestKind, native, type Range } from "./native.js";
+import type { Volume } from "./volume.js";
 
 export type { JobEnd, JobOptions } from "./jobs/record.js";
 
@@ -26,6 +27,8 @@ export type JobState = "running" | EndState | "unreadable";
 export interface JobStatus {
   readonly id: string;
   readonly state: JobState;
+  /** Of one that runs: what it was told since it began, and whether it pauses. */
+  readonly limits: CopyLimits;
   /** `resume` can go on with it, as far as the journal tells. */
   readonly resumable: boolean;
   readonly source: JobEnd | undefined;
@@ -82,6 +85,25 @@ export async function showJob(
   const job = await statusOf(store, whole);
   if (job !== undefined) return job;
   throw new BlockhaulError("ERR_NOT_FOUND", { message: `job ${whole} was just removed` });
+}
+
+/**
+ * The last job between the same two volumes that can go on; undefined where there is none.
+ *
+ * @param source and `target`: open, in whatever mode
+ */
+export async function findResumable(
+  source: Volume,
+  target: Volume,
+  options: JobsOptions = {},
+): Promise<JobStatus | undefined> {
+  const store = new JobStore(options.stateDirectory);
+  const id = await store.lastOf(target.info.identity);
+  const job = id === undefined ? undefined : await statusOf(store, id);
+  const isEnd = (end: JobEnd | undefined, { info }: Volume) =>
+    end?.identity === info.identity && end.size === info.size;
+  const fits = job?.resumable && isEnd(job.source, source) && isEnd(job.target, target);
+  return fits ? job : undefined;
 }
 
 /**
@@ -145,6 +167,29 @@ export async function supersedeJobs(store: JobStore, target: string): Promise<vo
   }
 }
 
+/** Journals of jobs that can never go on are worth a look for a while, not for ever. */
+const KEPT_FINISHED = 200;
+
+/** Removes the oldest jobs that are done, or that can never go on. */
+export async function pruneJobs(store: JobStore, kept = KEPT_FINISHED): Promise<void> {
+  const ids = await store.ids();
+  if (ids.length <= kept) return;
+  const all = await Promise.all(ids.map((id) => statusOf(store, id)));
+  const finished = all
+    .filter((job) => job?.state === "done" || job?.state === "superseded")
+    .filter((job) => job !== undefined)
+    .sort((a, b) => (b.endedAt ?? "").localeCompare(a.endedAt ?? ""));
+  for (const { id } of finished.slice(kept)) {
+    const hold = await store.hold(id);
+    if (hold === undefined) continue;
+    try {
+      await store.remove(id);
+    } finally {
+      hold.release();
+    }
+  }
+}
+
 /** Undefined where the job was removed meanwhile. */
 async function statusOf(store: JobStore, id: string): Promise<JobStatus | undefined> {
   const file = store.journalOf(id);
@@ -168,6 +213,7 @@ async function statusOf(store: JobStore, id: string): Promise<JobStatus | undefi
   return {
     id,
     state,
+    limits: isRunning ? await readControl(store, id) : {},
     resumable: state === "interrupted" || state === "failed",
     source: record.source,
     target: record.target,
@@ -190,6 +236,7 @@ function unreadable(id: string, journal: string, error: JobStatus["error"]): Job
   return {
     id,
     state: "unreadable",
+    limits: {},
     resumable: false,
     source: undefined,
     target: undefined,

@@ -6,6 +6,7 @@ import { chunkStart, compareWithJournal } from "./copy/verification.js";
 import { BlockhaulError } from "./errors.js";
 import { askGuards, throwRefusal } from "./guards/check.js";
 import type { GuardName } from "./guards/guard.js";
+import { forgetControl, readControl } from "./jobs/control.js";
 import { Job } from "./jobs/job.js";
 import type { JobEnd } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
@@ -45,6 +46,8 @@ export interface ResumedJob {
   readonly size: number;
   /** Bytes from the start that need not be copied again. */
   readonly begin: number;
+  /** Bytes before that which were read back from both ends. */
+  readonly checked: number;
   /** Bytes that were recorded, but did not hold when they were read back. */
   readonly dropped: number;
 }
@@ -67,6 +70,7 @@ export async function resumeCopy(id: string, options: ResumeOptions = {}): Promi
   const store = new JobStore(options.stateDirectory);
   const job = await Job.open(store, await store.find(id));
   const volumes: Volume[] = [];
+  let report: CopyReport;
   try {
     checkState(job);
     const source = await openEnd(job.record.source, { mode: "read", signal });
@@ -75,16 +79,21 @@ export async function resumeCopy(id: string, options: ResumeOptions = {}): Promi
     const shared = allow.includes("mounted") || allow.includes("held");
     const target = await openEnd(job.record.target, { mode: "write", shared, signal });
     volumes.push(target);
-    return await hold(source, "copy", (from) =>
+    report = await hold(source, "copy", (from) =>
       hold(target, "copy", (to) => goOn(job, from, to, options)),
     );
-  } finally {
+  } catch (error) {
     job.close();
-    const closed = await Promise.allSettled(volumes.map((volume) => volume.close()));
-    const failed = closed.find((result) => result.status === "rejected");
-    // biome-ignore lint/correctness/noUnsafeFinally: a copy whose target could not be closed failed
-    if (failed !== undefined && !(failed.reason.code === "ERR_TIMEOUT")) throw failed.reason;
+    // The first error is what is reported; of a volume whose requests hang, the close fails by them.
+    await Promise.allSettled(volumes.map((volume) => volume.close()));
+    throw error;
   }
+  job.close();
+  const closed = await Promise.allSettled(volumes.map((volume) => volume.close()));
+  const failed = closed.find((result) => result.status === "rejected");
+  // A copy whose target could not be closed has failed.
+  if (failed !== undefined) throw failed.reason;
+  return report;
 }
 
 async function goOn(
@@ -95,19 +104,23 @@ async function goOn(
 ): Promise<CopyReport> {
   const lock = await lockTarget(target.volume);
   try {
-    const plan = planOf(job, source.volume, target.volume, options);
+    const plan = planOf(job, source.volume, target.volume, {
+      ...(await limitsTold(job)),
+      ...onlyGiven(options),
+    });
     const watch = watchOf(options);
     const recorded = job.journal.frontier;
     await checkAgain(job, source, target, options);
-    await recheck(job, source, target, plan, watch);
+    const checked = await recheck(job, source, target, plan, watch);
     if (options.signal?.aborted) throw cancelled(options.signal);
     // Only now: a crash before it must leave the restart of the host to be seen.
     await job.begin();
+    await forgetControl(job.store, job.id);
     const begin = job.journal.frontier;
     const { ref: from } = job.record.source;
     const { ref: to } = job.record.target;
     const facts = { source: from, target: to, size: plan.size, begin, dropped: recorded - begin };
-    options.onResume?.({ id: job.id, ...facts });
+    options.onResume?.({ id: job.id, ...facts, checked });
     const { manifest } = job.record.options;
     return await runCopy(source, target, plan, { job, manifest }, watch);
   } finally {
@@ -170,22 +183,31 @@ async function openEnd(
 }
 
 function planOf(job: Job, source: Volume, target: Volume, options: ResumeOptions): CopyPlan {
-  const told = Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  );
   const { manifest, ...before } = job.record.options;
   return planCopy(source, target, {
     ...before,
-    ...told,
+    ...options,
     digest: job.contents.digest,
     manifest,
     journal: true,
   });
 }
 
+/** Limits that the job was told while it ran still count; that it was to pause does not. */
+async function limitsTold(job: Job): Promise<ResumeOptions> {
+  const { bandwidthLimit, iopsLimit } = await readControl(job.store, job.id);
+  return onlyGiven({ bandwidthLimit, iopsLimit });
+}
+
+function onlyGiven(options: ResumeOptions): ResumeOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
 /**
  * Reads back the last of what is recorded. Where the target does not hold it, nothing that is recorded
  * is believed: all of it is read back, and the journal rewound to the first difference.
+ *
+ * @returns how many bytes before the frontier were read back
  */
 async function recheck(
   job: Job,
@@ -193,12 +215,15 @@ async function recheck(
   target: HeldVolume,
   plan: CopyPlan,
   watch: EngineWatch,
-): Promise<void> {
+): Promise<number> {
   const { journal } = job;
   const end = journal.frontier;
-  if (end === 0) return;
+  if (end === 0) return 0;
   const begin = await beginOfWindow(job);
-  if (plan.digest === "none") return await journal.rewind(begin);
+  if (plan.digest === "none") {
+    await journal.rewind(begin);
+    return 0;
+  }
   const verifying = { ...watch, phase: "verify" as const };
   const changed = await compareWithJournal(source, journal, plan, { begin, end }, verifying);
   // What could not be read then may be read now: zeros were recorded of it.
@@ -206,9 +231,10 @@ async function recheck(
   const first = changed.find((range) => !bad.some((known) => overlaps(known, range)));
   if (first !== undefined) throw sourceChanged(job, first.offset);
   const wrong = await compareWithJournal(target, journal, plan, { begin, end }, verifying);
-  if (wrong.length === 0) return;
+  if (wrong.length === 0) return end - begin;
   const all = await compareWithJournal(target, journal, plan, { begin: 0, end }, verifying);
   await journal.rewind(Math.min(all[0]?.offset ?? end, wrong[0]?.offset ?? end));
+  return journal.frontier;
 }
 
 async function beginOfWindow(job: Job): Promise<number> {

@@ -11,12 +11,16 @@ export interface CommandContext {
 export interface ArgumentSpec {
   readonly name: string;
   readonly help: string;
-  /** For completion: refs are completed like paths. */
-  readonly kind: "ref" | "choice";
+  /** For completion: refs are completed like paths, jobs by what `blockhaul jobs -q` lists. */
+  readonly kind: "ref" | "choice" | "job";
   readonly choices?: readonly string[];
+  /** May be left out; so may all that follow. */
+  readonly optional?: boolean;
+  /** May be given several times; only the last one. */
+  readonly variadic?: boolean;
 }
 
-/** Does a command; resolves to its exit code. */
+/** Does a command; resolves to its exit code. `args` has what was given, which may be less than there are. */
 export type CommandRun<Table extends readonly OptionSpec[]> = (
   args: readonly string[],
   options: OptionValues<Table>,

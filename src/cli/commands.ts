@@ -1,20 +1,22 @@
 /** Every command and its options. What a command does is imported only when it is run. */
 import { type CommandSpec, defineCommand } from "./command.js";
+import {
+  ENGINE,
+  JSON_LINES,
+  LIMITS,
+  MANIFEST,
+  PATIENCE,
+  PROGRESS,
+  QUIET_AND_VERBOSE,
+  SALVAGE,
+  STATE_DIR,
+  VERIFY,
+} from "./common-options.js";
 import { guardOptions } from "./guard-options.js";
 import type { OptionSpec } from "./options.js";
 
-const QUIET_AND_VERBOSE = [
-  { name: "quiet", short: "q", kind: "flag", help: "print errors only" },
-  { name: "verbose", short: "v", kind: "flag", help: "say more; of an error, its code and causes" },
-] as const satisfies readonly OptionSpec[];
-
-const JSON_LINES = {
-  name: "json",
-  kind: "flag",
-  help: "print one JSON object a line, each with a `type`",
-} as const satisfies OptionSpec;
-
 const CREATING = "A new target (with --create)";
+const JOURNAL = "The journal, by which `blockhaul resume` goes on";
 
 export const copyOptions = [
   {
@@ -27,40 +29,7 @@ export const copyOptions = [
     kind: "flag",
     help: "read a snapshot of the source, which is taken now and removed afterwards",
   },
-  {
-    name: "requests",
-    kind: "count",
-    range: { least: 1, most: 4096 },
-    environment: "BLOCKHAUL_REQUESTS",
-    help: "requests in flight at the most, up to 4096 (as the memory allows, up to 64)",
-  },
-  {
-    name: "request-size",
-    kind: "size",
-    range: { least: 64 * 1024, most: 4 * 1024 ** 2 },
-    powerOfTwo: true,
-    environment: "BLOCKHAUL_REQUEST_SIZE",
-    help: "bytes of a request, a power of two from 64KiB to 4MiB (1MiB)",
-  },
-  {
-    name: "memory",
-    kind: "size",
-    environment: "BLOCKHAUL_MEMORY",
-    help: "all buffers together (64MiB)",
-  },
-  {
-    name: "threads",
-    kind: "count",
-    range: { least: 1, most: 64 },
-    environment: "BLOCKHAUL_THREADS",
-    help: "threads that drive requests, up to 64 (1)",
-  },
-  {
-    name: "no-extents",
-    kind: "flag",
-    environment: "BLOCKHAUL_NO_EXTENTS",
-    help: "read all of the source, without asking where it holds data",
-  },
+  ...ENGINE,
   {
     name: "digest",
     kind: "choice",
@@ -68,28 +37,42 @@ export const copyOptions = [
     environment: "BLOCKHAUL_DIGEST",
     help: "of the source's content (xxh3)",
   },
-  {
-    name: "bwlimit",
-    kind: "size",
-    environment: "BLOCKHAUL_BWLIMIT",
-    help: "bytes a second at the most; 0: no limit",
-  },
+  ...LIMITS,
   {
     name: "dry-run",
     short: "n",
     kind: "flag",
     help: "print the plan after all checks that need no change; change nothing",
   },
-  {
-    name: "progress",
-    kind: "choice",
-    choices: ["auto", "bar", "plain", "json", "none"],
-    environment: "BLOCKHAUL_PROGRESS",
-    help: "how to show it, on stderr (auto: a bar on a terminal, else a line now and then)",
-  },
+  PROGRESS,
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
   ...guardOptions,
+  ...VERIFY,
+  MANIFEST,
+  ...PATIENCE,
+  SALVAGE,
+  {
+    name: "resume",
+    kind: "flag",
+    heading: JOURNAL,
+    help: "go on with a copy between the same two volumes that was cut short, where there is one",
+  },
+  {
+    name: "no-journal",
+    kind: "flag",
+    environment: "BLOCKHAUL_NO_JOURNAL",
+    heading: JOURNAL,
+    help: "keep none; a copy that is cut short has to be done again. A --snapshot has none either",
+  },
+  { ...STATE_DIR, heading: JOURNAL },
+  {
+    name: "checkpoint-interval",
+    kind: "seconds",
+    environment: "BLOCKHAUL_CHECKPOINT_INTERVAL",
+    heading: JOURNAL,
+    help: "how often the target is flushed and what is done written down (5)",
+  },
   {
     name: "object-size",
     kind: "size",
@@ -189,6 +172,56 @@ export const targetsOptions = [
   ...QUIET_AND_VERBOSE,
 ] as const satisfies readonly OptionSpec[];
 
+export const verifyOptions = [
+  {
+    name: "manifest",
+    kind: "text",
+    placeholder: "FILE",
+    help: "compare with what this manifest says, in place of a target",
+  },
+  { name: "digest", kind: "choice", choices: ["xxh3", "sha256"], help: "to compare by (xxh3)" },
+  ...ENGINE,
+  ...LIMITS,
+  PROGRESS,
+  JSON_LINES,
+  ...QUIET_AND_VERBOSE,
+  ...PATIENCE,
+] as const satisfies readonly OptionSpec[];
+
+export const digestOptions = [
+  { name: "digest", kind: "choice", choices: ["xxh3", "sha256"], help: "which one (xxh3)" },
+  ...ENGINE,
+  ...LIMITS,
+  PROGRESS,
+  JSON_LINES,
+  ...QUIET_AND_VERBOSE,
+  ...PATIENCE,
+] as const satisfies readonly OptionSpec[];
+
+export const resumeOptions = [
+  STATE_DIR,
+  ...LIMITS,
+  PROGRESS,
+  JSON_LINES,
+  ...QUIET_AND_VERBOSE,
+  ...VERIFY,
+  ...PATIENCE,
+  SALVAGE,
+] as const satisfies readonly OptionSpec[];
+
+export const jobsOptions = [
+  { name: "done", kind: "flag", help: "rm: all that are done, or that can never go on" },
+  {
+    name: "iops",
+    kind: "count",
+    range: { least: 0, most: 999_999_999 },
+    help: "throttle: requests to the source a second; 0: no limit",
+  },
+  STATE_DIR,
+  JSON_LINES,
+  ...QUIET_AND_VERBOSE,
+] as const satisfies readonly OptionSpec[];
+
 export const completionOptions = [...QUIET_AND_VERBOSE] as const satisfies readonly OptionSpec[];
 
 const VOLUME = { name: "volume", kind: "ref", help: "a path or a ref" } as const;
@@ -203,7 +236,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       "not exist is made; other targets are made with --create. A target that is mounted, held or watched " +
       "by somebody, lies on the disk of the running system, or carries a file system, a partition table " +
       "or another signature is refused, and so is a source that somebody may write to. Each of these has " +
-      "a flag that allows it, and --dry-run says what was found.",
+      "a flag that allows it, and --dry-run says what was found. A journal is kept meanwhile: what is cut " +
+      "short goes on with `blockhaul resume`.",
     arguments: [
       { name: "source", kind: "ref", help: "what to read: a path or a ref" },
       { name: "target", kind: "ref", help: "what to write: a path or a ref" },
@@ -217,8 +251,91 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["blockhaul copy --dry-run disk.img /dev/sdb", "what is on the target, and who uses it"],
       ["blockhaul copy --allow-signature disk.img /dev/sdb", "over the file system that is on it"],
       ["blockhaul copy disk.img null:", "read it and print its digest"],
+      ["blockhaul copy --verify disk.img /dev/sdb", "and read the target back"],
+      ["blockhaul copy --salvage /dev/sdc rescued.img", "what can still be read of a failing disk"],
     ],
     load: async () => (await import("./copy.js")).runCopy,
+  }),
+  defineCommand({
+    name: "resume",
+    summary: "go on with a copy that was cut short",
+    description:
+      "Opens both volumes of the job, looks whether they are what they were, reads the last of what is " +
+      "recorded back from both, and copies the rest. What is not named is as it was told to `copy`.",
+    arguments: [{ name: "job", kind: "job", help: "its id, or the beginning of it" }],
+    options: resumeOptions,
+    examples: [
+      ["blockhaul resume k3v9q2ab", "`blockhaul jobs` shows the ids"],
+      ["blockhaul resume --repair k3", "read the target back at the end, and mend what differs"],
+    ],
+    load: async () => (await import("./resume.js")).runResume,
+  }),
+  defineCommand({
+    name: "jobs",
+    summary: "copies that run, were cut short, failed or are done",
+    description:
+      "Alone it lists them. `show JOB` says all of one. `rm JOB...` forgets jobs; their targets stay as they " +
+      "are. `throttle JOB RATE` limits one that runs to so many bytes a second (0 or none: no limit), " +
+      "`pause JOB` has it begin nothing new, `continue JOB` ends that. With -q it lists ids alone.",
+    arguments: [
+      {
+        name: "action",
+        kind: "choice",
+        choices: ["show", "rm", "throttle", "pause", "continue"],
+        optional: true,
+        help: "what to do: show, rm, throttle, pause or continue (list them)",
+      },
+      {
+        name: "job",
+        kind: "job",
+        optional: true,
+        variadic: true,
+        help: "ids, or the beginnings of them",
+      },
+    ],
+    options: jobsOptions,
+    examples: [
+      ["blockhaul jobs", "ids, states, and how far they are"],
+      ["blockhaul jobs show k3v9q2ab", "what it is, why it failed, how to go on"],
+      ["blockhaul jobs throttle k3 200MiB --iops 500", "slower, from now on"],
+      ["blockhaul jobs throttle k3 none", "as fast as it goes"],
+      ["blockhaul jobs rm --done", "forget what is done"],
+    ],
+    load: async () => (await import("./jobs.js")).runJobs,
+  }),
+  defineCommand({
+    name: "verify",
+    summary: "compare two volumes, or a volume with a manifest",
+    description:
+      "Reads both and compares them chunk by chunk; of a target that is larger, its start. Names the places " +
+      "that differ, in chunks of 4 MiB, and exits with 6. Nobody may write to either meanwhile.",
+    arguments: [
+      { name: "source", kind: "ref", help: "a path or a ref" },
+      { name: "target", kind: "ref", optional: true, help: "another; or give --manifest" },
+    ],
+    options: verifyOptions,
+    examples: [
+      ["blockhaul verify disk.img rbd:vms/disk-1", "are these the same bytes?"],
+      [
+        "blockhaul verify rbd:vms/disk-1 --manifest disk.manifest",
+        "is it still what `copy --manifest disk.manifest` wrote?",
+      ],
+    ],
+    load: async () => (await import("./verify.js")).runVerify,
+  }),
+  defineCommand({
+    name: "digest",
+    summary: "the digest of a volume's bytes, as `copy` prints it",
+    description:
+      "The same bytes have the same digest, wherever they lie. It is a digest of a tree of pieces, not of " +
+      "the stream: `sha256:` is not what sha256sum prints.",
+    arguments: [VOLUME],
+    options: digestOptions,
+    examples: [
+      ["blockhaul digest disk.img", "by xxh3, at the speed of the disk"],
+      ["blockhaul digest -q --digest sha256 /dev/vg0/disk-1", "nothing but the digest"],
+    ],
+    load: async () => (await import("./digest.js")).runDigest,
   }),
   defineCommand({
     name: "info",

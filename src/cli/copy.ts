@@ -1,11 +1,9 @@
 import {
+  BlockhaulError,
   type CopyPlan,
-  type CopyProgress,
   type CopyReport,
   copyVolume,
   exactSize,
-  formatDuration,
-  formatSize,
   openVolume,
   planCopy,
   type Volume,
@@ -13,104 +11,136 @@ import {
 import type { CommandContext, CommandRun } from "./command.js";
 import type { copyOptions } from "./commands.js";
 import { type CopyTarget, closeAll, createOptions, openSource, openTarget } from "./copy-ends.js";
+import { finishCopy } from "./copy-finish.js";
 import { rehearseGuards, showFindings, showNotices } from "./copy-guards.js";
+import { planText } from "./copy-report.js";
+import { chooseJob } from "./earlier-job.js";
 import { StoppedBySignal } from "./error-report.js";
 import { allowedGuards } from "./guard-options.js";
+import { explainEnd } from "./job-failure.js";
 import type { OptionValues } from "./options.js";
-import { createProgressDisplay, type ProgressDisplay, type ProgressMode } from "./progress.js";
-import { StopSignals } from "./stop-signals.js";
-import { plural } from "./table.js";
+import { goOn } from "./resuming.js";
+import { engineOptions, milliseconds, proofOptions, stateDirectoryOf } from "./transfer.js";
+import { Watch } from "./watch.js";
 
 type Options = OptionValues<typeof copyOptions>;
 
 /** What is under way, for whoever is told that it stopped. */
 interface Copying {
-  target?: CopyTarget;
-  progress?: CopyProgress;
+  begun: boolean;
+  job?: string;
 }
 
 export const runCopy: CommandRun<typeof copyOptions> = async (args, options, context) => {
   const [source = "", target = ""] = args;
-  const display = createProgressDisplay(progressMode(options, context), {
-    stderr: context.stderr,
-    lines: options.json ? context.stdout : context.stderr,
-    label: `${source} to ${target}`,
-  });
-  const copying: Copying = {};
-  const signals = new StopSignals(() => {
-    display?.clear();
-    if (!options.quiet) context.stderr.line("stopping; once more ends it at once");
-  });
+  const watch = new Watch(`${source} to ${target}`, options, context);
+  const copying: Copying = { begun: false };
   try {
     await checkOptions(options);
-    return await copyBetween(source, target, { options, context, display, signals, copying });
+    const report = await copyBetween(source, target, { options, context, watch, copying });
+    watch.clear();
+    return report === undefined ? 0 : finishCopy(report, options, context);
   } catch (error) {
-    display?.clear();
-    throw signals.received === undefined
-      ? error
-      : stoppedBySignal(signals.received, target, options, copying);
+    watch.clear();
+    const { received, progress } = watch;
+    if (received !== undefined && !copying.begun) {
+      throw new StoppedBySignal(received, "stopped before the copy began");
+    }
+    const again = `the same command${options.create ? ", without --create," : ""} copies all of it again`;
+    const end = { target, received, progress, job: copying.job, again };
+    throw await explainEnd(error, end, options, context);
   } finally {
-    signals.release();
+    watch.release();
   }
 };
 
 interface Surroundings {
   readonly options: Options;
   readonly context: CommandContext;
-  readonly display: ProgressDisplay | undefined;
-  readonly signals: StopSignals;
+  readonly watch: Watch;
   readonly copying: Copying;
 }
 
+/** Undefined of a dry run. What it reports is said only once both ends are closed: that may fail, too. */
 async function copyBetween(
   sourceRef: string,
   targetRef: string,
   surroundings: Surroundings,
-): Promise<number> {
-  const { options, context, display, signals, copying } = surroundings;
+): Promise<CopyReport | undefined> {
+  const { options, context, watch, copying } = surroundings;
   let source: Volume | undefined;
   let target: CopyTarget | undefined;
-  let report: CopyReport | undefined;
-  try {
-    source = await openSource(sourceRef, options, signals.signal);
-    target = await openTarget(targetRef, source.size, options, signals.signal);
+  const outcome = await settle(async () => {
+    source = await openSource(sourceRef, options, watch.signal);
+    target = await openTarget(targetRef, source.size, options, watch.signal);
+    const job = await chooseJob(source, target, options, context, watch.signal);
+    if (job !== undefined) return job;
     const plan = await planFor(source, target, targetRef, options);
     announce(plan, target, options, context);
     const ends = { source, target: target.volume, targetRef };
-    await showNotices(ends, options, context, signals.signal);
+    await showNotices(ends, options, context, watch.signal);
     if (target.volume === undefined || options.dryRun) {
-      await rehearseGuards(ends, options, context, signals.signal);
-      return 0;
+      await rehearseGuards(ends, options, context, watch.signal);
+      return undefined;
     }
-    copying.target = target;
-    report = await copyVolume(source, target.volume, {
-      ...engineOptions(options),
+    copying.begun = true;
+    return await copyVolume(source, target.volume, {
+      ...optionsFor(target.volume, options),
+      ...watch.options,
       allow: allowedGuards(options),
       onGuards: (findings) =>
         showFindings(findings, options, options.json ? context.stdout : context.stderr),
-      signal: signals.signal,
-      onProgress: (progress) => {
-        copying.progress = progress;
-        display?.update(progress);
+      onJob: (id) => {
+        copying.job = id;
       },
     });
-    display?.clear();
-  } finally {
-    await closeAll([source, target?.volume]);
+  });
+  const closing = await settle(() => closeAll([source, target?.volume]));
+  if ("error" in outcome) {
+    if ("error" in closing) warnOfClose(closing.error, context);
+    throw outcome.error;
   }
-  // Said only now: the close may still have failed.
-  if (options.json) context.stdout.json({ type: "done", ...report });
-  else if (!options.quiet) context.stdout.write(summary(report));
-  return 0;
+  if ("error" in closing) throw closing.error;
+  if (typeof outcome.value !== "string") return outcome.value;
+  // Only now: the job opens both ends itself.
+  copying.begun = true;
+  copying.job = outcome.value;
+  return await goOn(outcome.value, options, context, watch);
+}
+
+type Outcome<Result> = { readonly value: Result } | { readonly error: unknown };
+
+async function settle<Result>(action: () => Promise<Result>): Promise<Outcome<Result>> {
+  try {
+    return { value: await action() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** What is closed after a failure may fail because of it; that is not what has to be reported. */
+function warnOfClose(error: unknown, { stderr }: CommandContext): void {
+  if (!(error instanceof BlockhaulError)) return;
+  const advice =
+    error.code === "ERR_TIMEOUT"
+      ? "; it may stay attached: `blockhaul cleanup` takes it down later"
+      : "";
+  stderr.line(`warning: ${error.message}${advice}`);
 }
 
 /** What no volume can make right is said before one is opened, and above all before one is made. */
 async function checkOptions(options: Options): Promise<void> {
   createOptions(options, 0);
+  const needsDigest = (["verify", "repair", "manifest"] as const).find((flag) => options[flag]);
+  if (needsDigest !== undefined && options.digest === "none") {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: `--${needsDigest} needs a digest: it goes with another --digest than none`,
+    });
+  }
   const nothing = await openVolume("zero:0");
   const sink = await openVolume("null:", { mode: "write" });
   try {
-    planCopy(nothing, sink, engineOptions(options));
+    planCopy(nothing, sink, sinkOptions(sink, options));
   } finally {
     await closeAll([nothing, sink]);
   }
@@ -123,25 +153,38 @@ async function planFor(
   targetRef: string,
   options: Options,
 ): Promise<CopyPlan> {
-  if (volume !== undefined) return planCopy(source, volume, engineOptions(options));
+  if (volume !== undefined) return planCopy(source, volume, optionsFor(volume, options));
   const standIn = await openVolume("null:", { mode: "write" });
   try {
-    return { ...planCopy(source, standIn, engineOptions(options)), target: targetRef };
+    const plan = planCopy(source, standIn, sinkOptions(standIn, options));
+    const { verify = false, repair = false } = options;
+    const journal = keepsJournal(options);
+    return { ...plan, target: targetRef, verify: verify || repair, repair, journal };
   } finally {
     await standIn.close();
   }
 }
 
-function engineOptions(options: Options) {
+function optionsFor(target: Volume, options: Options) {
   return {
-    requests: options.requests,
-    requestSize: options.requestSize,
-    memory: options.memory,
-    threads: options.threads,
-    useExtents: options.noExtents === undefined ? undefined : !options.noExtents,
+    ...engineOptions(options),
+    ...proofOptions(options),
     digest: options.digest,
-    bandwidthLimit: options.bwlimit,
+    manifest: options.manifest,
+    journal: keepsJournal(options) && target.info.kind !== "null",
+    stateDirectory: stateDirectoryOf(options),
+    checkpointIntervalMs: milliseconds(options.checkpointInterval),
   };
+}
+
+/** A sink keeps nothing that could be read back. */
+function sinkOptions(sink: Volume, options: Options) {
+  return { ...optionsFor(sink, options), verify: false, repair: false };
+}
+
+/** A snapshot that is taken for the copy goes with it, so nothing could go on. */
+function keepsJournal({ noJournal = false, snapshot = false }: Options): boolean {
+  return !noJournal && !snapshot;
 }
 
 function announce(plan: CopyPlan, target: CopyTarget, options: Options, context: CommandContext) {
@@ -159,69 +202,4 @@ function announce(plan: CopyPlan, target: CopyTarget, options: Options, context:
     const rest = exactSize((targetSize ?? 0) - plan.size);
     context.stderr.line(`${plan.target} is ${rest} larger than asked for: its storage rounds up`);
   }
-}
-
-/** The plan as a person reads it. */
-export function planText(
-  plan: CopyPlan,
-  { isNew, missing }: Pick<CopyTarget, "isNew" | "missing">,
-): string {
-  const limit =
-    plan.bandwidthLimit === 0 ? "" : `, ${formatSize(plan.bandwidthLimit)}/s at the most`;
-  return [
-    `plan: ${formatSize(plan.size)} (${plan.size} bytes)`,
-    `  from ${plan.source}${plan.useExtents ? ", only where it holds data" : ", all of it"}`,
-    `  to ${plan.target}${isNew ? ", a new volume" : ""}${missing === undefined ? "" : ` (now: ${missing})`}`,
-    `  ${plural(plan.requests, "request")} of ${exactSize(plan.requestSize)} at the most, ` +
-      `${formatSize(plan.memory)} of buffers, ${plural(plan.threads, "thread")}${limit}`,
-    `  digest: ${plan.digest}`,
-    "",
-  ].join("\n");
-}
-
-/** What was done, as a person reads it. */
-export function summary(report: CopyReport | undefined): string {
-  if (report === undefined) return "";
-  const zeros = [
-    report.zeroed > 0 ? `, ${formatSize(report.zeroed)} made zero` : "",
-    report.skipped > 0 ? `, ${formatSize(report.skipped)} of zeros skipped` : "",
-  ].join("");
-  return [
-    `copied ${report.source} to ${report.target}`,
-    `  ${formatSize(report.size)} in ${formatDuration(report.seconds)}, ` +
-      `${formatSize(report.bytesPerSecond)}/s`,
-    `  ${formatSize(report.written)} moved${zeros}`,
-    `  by the ${report.method}, ${report.io}: ${plural(report.requests, "request")} of ` +
-      `${exactSize(report.requestSize)}, ${plural(report.threads, "thread")}`,
-    ...(report.digest === undefined ? [] : [`  ${report.digest}`]),
-    "",
-  ].join("\n");
-}
-
-/** What `auto` means here. */
-export function progressMode(
-  options: Pick<Options, "progress" | "quiet" | "json">,
-  { stderr }: Pick<CommandContext, "stderr">,
-): ProgressMode {
-  const { progress = "auto" } = options;
-  if (progress !== "auto") return progress;
-  if (options.quiet) return "none";
-  if (options.json) return "json";
-  return stderr.isTerminal ? "bar" : "plain";
-}
-
-function stoppedBySignal(
-  signal: "SIGINT" | "SIGTERM",
-  targetRef: string,
-  { create }: Options,
-  { target, progress }: Copying,
-): StoppedBySignal {
-  if (target === undefined) return new StoppedBySignal(signal, "stopped before the copy began");
-  const { done, total } = progress ?? { done: 0, total: 0 };
-  const share = total === 0 ? "" : `: ${formatSize(done)} of ${formatSize(total)} were copied`;
-  return new StoppedBySignal(
-    signal,
-    `stopped; the target ${targetRef} is incomplete${share}`,
-    `the same command${create ? ", without --create," : ""} copies all of it again`,
-  );
 }

@@ -4,7 +4,7 @@
  */
 import { BlockhaulError, exactSize, parseSize } from "../index.js";
 
-export type OptionKind = "flag" | "text" | "size" | "count" | "choice" | "list";
+export type OptionKind = "flag" | "text" | "size" | "count" | "seconds" | "choice" | "list";
 
 export interface OptionSpec {
   /** Long name without the dashes; "no-" in front of it means the same as everywhere. */
@@ -15,7 +15,7 @@ export interface OptionSpec {
   readonly placeholder?: string;
   /** Of kind "choice"; of kind "list", what may be listed. */
   readonly choices?: readonly string[];
-  /** Of kind "size" and "count": what it may be; from 1 on, or any size, unless told. */
+  /** Of kind "size", "count" and "seconds": what it may be; from 1 on, or any size or time, unless told. */
   readonly range?: { readonly least: number; readonly most: number };
   /** Of kind "size": only 64KiB, 128KiB, 256KiB… */
   readonly powerOfTwo?: boolean;
@@ -31,7 +31,7 @@ type CamelCase<Name extends string> = Name extends `${infer Head}-${infer Tail}`
 
 type ValueOf<Spec extends OptionSpec> = Spec["kind"] extends "flag"
   ? boolean
-  : Spec["kind"] extends "size" | "count"
+  : Spec["kind"] extends "size" | "count" | "seconds"
     ? number
     : Spec["kind"] extends "list"
       ? readonly string[]
@@ -54,7 +54,7 @@ export function placeholderOf(spec: OptionSpec): string | undefined {
   if (spec.kind === "flag") return undefined;
   if (spec.placeholder !== undefined) return spec.placeholder;
   if (spec.kind === "choice") return (spec.choices ?? []).join("|");
-  return { size: "SIZE", count: "N", text: "TEXT", list: "A,B" }[spec.kind];
+  return { size: "SIZE", count: "N", seconds: "SECONDS", text: "TEXT", list: "A,B" }[spec.kind];
 }
 
 /**
@@ -92,10 +92,16 @@ function parseValue(spec: OptionSpec, given: string | boolean, place: string): u
       throw refuse(`"${given}" is neither 1 nor 0`);
     case "size":
       return sizeInRange(parsedSize(given, place), spec, refuse);
-    case "count":
-      if (/^\d+$/.test(given) && isWithin(Number(given), spec.range ?? COUNTS))
-        return Number(given);
-      throw refuse(`"${given}" is not a whole number from 1 to ${(spec.range ?? COUNTS).most}`);
+    case "count": {
+      const range = spec.range ?? COUNTS;
+      if (/^\d+$/.test(given) && isWithin(Number(given), range)) return Number(given);
+      throw refuse(`"${given}" is not a whole number from ${range.least} to ${range.most}`);
+    }
+    case "seconds": {
+      const range = spec.range ?? TIMES;
+      if (/^\d+(\.\d+)?$/.test(given) && isWithin(Number(given), range)) return Number(given);
+      throw refuse(`"${given}" is not a number of seconds from ${range.least} to ${range.most}`);
+    }
     case "choice":
       if (spec.choices?.includes(given)) return given;
       throw refuse(`"${given}" is none of ${(spec.choices ?? []).join(", ")}`);
@@ -108,6 +114,8 @@ function parseValue(spec: OptionSpec, given: string | boolean, place: string): u
 }
 
 const COUNTS = { least: 1, most: 999_999_999 };
+/** What fits the library's milliseconds. */
+const TIMES = { least: 0, most: 2_000_000 };
 
 function isWithin(value: number, { least, most }: { least: number; most: number }): boolean {
   return value >= least && value <= most;

@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { BlockhaulError } from "../index.js";
-import type { CommandContext, CommandSpec } from "./command.js";
+import type { ArgumentSpec, CommandContext, CommandSpec } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { describeError, exitCodeOf, explainError } from "./error-report.js";
 import { camelCase, type OptionSpec, placeholderOf, readOptions } from "./options.js";
@@ -18,8 +18,12 @@ Refs:
 
 Exit codes:
   0 done · 1 failed · 2 usage · 3 not found · 4 refused, in use · 5 temporary, a retry may help
-  7 \`cleanup\` could not undo all of it · 8 something is missing on this host
-  130, 143 stopped by a signal`;
+  6 the bytes differ from what they should be · 7 done in part: \`copy --salvage\` met what it could
+  not read, or \`cleanup\` could not undo all of it · 8 something is missing on this host
+  130, 143 stopped by a signal; \`blockhaul resume\` goes on`;
+
+/** Of ERR_TIMEOUT and its like. */
+const TEMPORARY = 5;
 
 /** Runs one command line and leaves its exit code with the process. */
 export async function runProgram(args: readonly string[]): Promise<void> {
@@ -51,8 +55,8 @@ export async function runProgram(args: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? usageError(error) : fail(error);
   }
-  // A connection that nobody waits for any more would keep the process up to its own deadline.
-  if (process.exitCode > 128) process.exit();
+  // What nobody waits for any more, a connection or a request that hangs, would keep the process up.
+  if (process.exitCode > 128 || process.exitCode === TEMPORARY) process.exit();
 }
 
 async function parseAndRun(args: readonly string[], context: CommandContext): Promise<number> {
@@ -86,16 +90,23 @@ function toCommander(
     .helpOption("-h, --help", "print this help")
     .addHelpText("after", examplesHelp(spec));
   configure(command, context);
-  for (const { name, help } of spec.arguments) command.argument(`<${name}>`, help);
+  for (const argument of spec.arguments) command.argument(argumentWord(argument), argument.help);
   for (const option of spec.options) command.addOption(toCommanderOption(option));
   return command.action((...parameters: unknown[]) =>
     perform(async () => {
-      const args = parameters.slice(0, spec.arguments.length) as string[];
+      const given = parameters.slice(0, spec.arguments.length) as (string | string[] | undefined)[];
+      const args = given.flat().filter((argument) => argument !== undefined);
       const values = readOptions(spec.options, givenFlags(command, spec), context.environment);
       const run = await spec.load();
       return run(args, values, context);
     }),
   );
+}
+
+/** "<source>", "[target]", "[job...]" */
+function argumentWord({ name, optional = false, variadic = false }: ArgumentSpec): string {
+  const word = variadic ? `${name}...` : name;
+  return optional ? `[${word}]` : `<${word}>`;
 }
 
 /** Every command by itself: commander does not hand these on to those that were built elsewhere. */

@@ -3,9 +3,14 @@ import type { Output } from "./output.js";
 
 export type ProgressMode = "bar" | "plain" | "json" | "none";
 
+/** What is shown of a copy: whether somebody has it pause, too. */
+export interface ShownProgress extends CopyProgress {
+  readonly paused?: boolean;
+}
+
 /** Shows how a copy goes on. */
 export interface ProgressDisplay {
-  update(progress: CopyProgress): void;
+  update(progress: ShownProgress): void;
   /** Takes away what would stand in the way of what is printed next. */
   clear(): void;
 }
@@ -41,11 +46,20 @@ export function createProgressDisplay(
 /** The rate of the last few seconds: recent bytes count more, without jumping about. */
 export class SmoothRate {
   #rate: number | undefined;
+  #phase: string | undefined;
   #done = 0;
   #seconds = 0;
 
   /** Bytes a second. */
-  update({ done, seconds }: Pick<CopyProgress, "done" | "seconds">): number {
+  update(progress: Pick<CopyProgress, "phase" | "begin" | "done" | "seconds">): number {
+    const { phase, begin, done, seconds } = progress;
+    // Each run of the engine counts anew, from where it begins.
+    if (phase !== this.#phase || seconds < this.#seconds) {
+      this.#phase = phase;
+      this.#rate = undefined;
+      this.#done = begin;
+      this.#seconds = 0;
+    }
     const elapsed = seconds - this.#seconds;
     if (elapsed > 0) {
       const current = (done - this.#done) / elapsed;
@@ -58,23 +72,29 @@ export class SmoothRate {
   }
 }
 
+const PHASES = { verify: "verifying", repair: "repairing" } as const;
+
 /** The parts of a progress line, the most important first. */
-export function progressFields(progress: CopyProgress, rate: number): string[] {
-  const { total, done, zeroed, skipped, state } = progress;
+export function progressFields(progress: ShownProgress, rate: number): string[] {
+  const { total, done, zeroed, skipped, state, paused = false, phase } = progress;
   const fields = [percent(done, total), `${formatSize(done)} of ${formatSize(total)}`];
-  if (state === "copying") {
+  if (phase !== "copy") fields.push(PHASES[phase]);
+  if (state === "copying" && paused) {
+    fields.push("paused");
+  } else if (state === "copying") {
     fields.push(`${formatSize(Math.round(rate))}/s`);
     if (rate > 0) fields.push(`ETA ${formatClock((total - done) / rate)}`);
   } else {
     fields.push(state);
   }
-  if (zeroed + skipped > 0) fields.push(`${formatSize(zeroed + skipped)} zeros`);
+  if (phase === "copy" && zeroed + skipped > 0)
+    fields.push(`${formatSize(zeroed + skipped)} zeros`);
   return fields;
 }
 
 /** A bar and as many fields as fit the width. */
 export function composeBar(
-  progress: CopyProgress,
+  progress: ShownProgress,
   rate: number,
   width: number,
   paint: (text: string) => string = (text) => text,
@@ -109,7 +129,7 @@ class BarDisplay implements ProgressDisplay {
     this.#output = output;
   }
 
-  update(progress: CopyProgress): void {
+  update(progress: ShownProgress): void {
     const rate = this.#rate.update(progress);
     const paint = (bar: string) => this.#output.paint("green", bar);
     const line = composeBar(progress, rate, this.#output.width, paint);
@@ -135,8 +155,9 @@ class PlainDisplay implements ProgressDisplay {
     this.#label = label;
   }
 
-  update(progress: CopyProgress): void {
+  update(progress: ShownProgress): void {
     const rate = this.#rate.update(progress);
+    if (progress.seconds < this.#due - PLAIN_INTERVAL) this.#due = PLAIN_INTERVAL;
     if (progress.state === "done" || progress.seconds < this.#due) return;
     this.#due = progress.seconds + PLAIN_INTERVAL;
     this.#output.line(`${this.#label}: ${progressFields(progress, rate).join(", ").trim()}`);
@@ -153,8 +174,10 @@ class JsonDisplay implements ProgressDisplay {
     this.#output = output;
   }
 
-  update(progress: CopyProgress): void {
+  update(progress: ShownProgress): void {
     const isLast = progress.state !== "copying";
+    // A further run of the engine counts anew.
+    if (progress.seconds < this.#due - JSON_INTERVAL) this.#due = 0;
     if (!isLast && progress.seconds < this.#due) return;
     this.#due = progress.seconds + JSON_INTERVAL;
     this.#output.json({ type: "progress", ...progress });

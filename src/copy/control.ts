@@ -43,6 +43,10 @@ export class CopyControl {
     this.set({ paused: false });
   }
 
+  get paused(): boolean {
+    return this.#limits.paused ?? false;
+  }
+
   /** What is not named stays as it is. */
   set(limits: CopyLimits): void {
     const given = Object.entries(limits).filter(([, value]) => value !== undefined);

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 
 import type { CopyControl, CopyLimits } from "../copy/control.js";
 import { writeDurably } from "../system/durable-file.js";
@@ -9,9 +9,19 @@ const LOOK_MS = 250;
 
 /** Tells the process that works on a job what to change; what is not named stays. */
 export async function writeControl(store: JobStore, id: string, limits: CopyLimits): Promise<void> {
-  const file = store.controlOf(id);
-  const before = parseLimits(await readFile(file, "utf8").catch(() => "{}"));
-  await writeDurably(file, `${JSON.stringify({ ...before, ...limits })}\n`);
+  const told = Object.entries(limits).filter(([, value]) => value !== undefined);
+  const all = { ...(await readControl(store, id)), ...Object.fromEntries(told) };
+  await writeDurably(store.controlOf(id), `${JSON.stringify(all)}\n`);
+}
+
+/** What the job was told last. */
+export async function readControl(store: JobStore, id: string): Promise<CopyLimits> {
+  return parseLimits(await readFile(store.controlOf(id), "utf8").catch(() => ""));
+}
+
+/** What an earlier run was told does not count for the next. */
+export async function forgetControl(store: JobStore, id: string): Promise<void> {
+  await rm(store.controlOf(id), { force: true });
 }
 
 /**

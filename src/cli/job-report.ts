@@ -1,0 +1,72 @@
+/** Jobs, as a person reads them. */
+import { formatSize, type JobStatus } from "../index.js";
+import type { CommandContext } from "./command.js";
+import { rangeLines } from "./error-report.js";
+import { percentDone, resumeCommand } from "./job-failure.js";
+import { alignFields, alignTable } from "./table.js";
+
+export function jobsTable(jobs: readonly JobStatus[]): string {
+  return alignTable(
+    ["id", "state", ">done", "source", "target", "when"],
+    jobs.map((job) => [
+      job.id,
+      stateText(job),
+      job.state === "unreadable" ? "-" : `${percentDone(job)}%`,
+      job.source?.ref ?? "-",
+      job.target?.ref ?? "-",
+      timeText(job.endedAt ?? job.begunAt ?? job.createdAt),
+    ]),
+  );
+}
+
+/** All that is known of one. */
+export function jobText(
+  job: JobStatus,
+  options: { readonly stateDir?: string },
+  context: Pick<CommandContext, "environment">,
+): string {
+  const { source, target, error, digest, limits } = job;
+  const fields: (readonly [string, string | undefined])[] = [
+    ["job", job.id],
+    ["state", job.state === "running" ? `${stateText(job)}, process ${job.pid}` : stateText(job)],
+    ["source", source?.ref],
+    ["target", target?.ref],
+    ["done", doneText(job)],
+    ["begun", timeText(job.createdAt)],
+    ["last run", timeText(job.begunAt)],
+    ["ended", job.endedAt === undefined ? undefined : timeText(job.endedAt)],
+    ["limits", limitsText(limits)],
+    ["error", error === undefined ? undefined : `${error.message} (${error.code})`],
+    ["digest", digest],
+    ["journal", job.journal],
+    ["go on with", job.resumable ? resumeCommand(job, options, context) : undefined],
+  ];
+  const known = fields.flatMap(([name, text]) =>
+    text === undefined ? [] : [[name, text] as const],
+  );
+  const bad = job.bad.length === 0 ? [] : ["could not be read:", ...rangeLines(job.bad), ""];
+  return `${alignFields(known)}${bad.join("\n")}`;
+}
+
+function stateText({ state, limits }: JobStatus): string {
+  return state === "running" && limits.paused ? "paused" : state;
+}
+
+function doneText(job: JobStatus): string | undefined {
+  if (job.state === "unreadable") return undefined;
+  const done = job.state === "done" ? job.size : job.done;
+  return `${formatSize(done)} of ${formatSize(job.size)} (${percentDone(job)}%)`;
+}
+
+function limitsText({ bandwidthLimit = 0, iopsLimit = 0 }: JobStatus["limits"]) {
+  const parts = [
+    ...(bandwidthLimit === 0 ? [] : [`${formatSize(bandwidthLimit)}/s`]),
+    ...(iopsLimit === 0 ? [] : [`${iopsLimit} requests a second`]),
+  ];
+  return parts.length === 0 ? undefined : parts.join(", ");
+}
+
+/** Without fractions of a second. */
+function timeText(time: string | undefined): string {
+  return time?.replace(/\.\d+Z$/, "Z") ?? "-";
+}
