@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -23,6 +23,18 @@ export interface CommandOptions {
   readonly under?: readonly string[];
 }
 
+let stateDirectory: string | undefined;
+
+/** The host's own must not know of what tests copy. Gone with this process, unless that is killed. */
+export function ownStateDirectory(): string {
+  if (stateDirectory === undefined) {
+    const folder = mkdtempSync(path.join(tmpdir(), "blockhaul-state-"));
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    stateDirectory = folder;
+  }
+  return stateDirectory;
+}
+
 /** The built command at work. */
 export class RunningCommand {
   readonly process: ChildProcessWithoutNullStreams;
@@ -34,7 +46,12 @@ export class RunningCommand {
     const [program, ...rest] = [...(options.under ?? []), process.execPath, main, ...args];
     this.process = spawn(program ?? "", rest, {
       cwd: options.cwd,
-      env: { ...process.env, NODE_OPTIONS: undefined, ...options.env },
+      env: {
+        BLOCKHAUL_STATE_DIR: ownStateDirectory(),
+        ...process.env,
+        NODE_OPTIONS: undefined,
+        ...options.env,
+      },
     });
     this.process.stdout.on("data", (data: Buffer) => {
       this.#stdout += data.toString();

@@ -20,6 +20,9 @@ _blockhaul_ref() {
   if ((\${#COMPREPLY[@]})); then compopt -o filenames; else compopt -o nospace; fi
   COMPREPLY+=("\${schemes[@]}")
 }
+_blockhaul_jobs() {
+  blockhaul jobs --quiet 2>/dev/null
+}
 _blockhaul() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
   local command="" scheme="" word index
@@ -72,6 +75,8 @@ function argumentCase(command: CommandSpec): string {
   if (command.arguments.some(({ kind }) => kind === "ref")) {
     return `    ${command.name}) _blockhaul_ref ;;`;
   }
-  const choices = command.arguments.flatMap((argument) => argument.choices ?? []);
-  return `    ${command.name}) _blockhaul_words "${choices.join(" ")}" ;;`;
+  const words = command.arguments.flatMap(({ kind, choices = [] }) =>
+    kind === "job" ? "$(_blockhaul_jobs)" : choices,
+  );
+  return `    ${command.name}) _blockhaul_words "${words.join(" ")}" ;;`;
 }

@@ -23,8 +23,10 @@ function commandLines(command: CommandSpec): string[] {
   const seen = `complete -c blockhaul -n ${quote(`__fish_seen_subcommand_from ${command.name}`)}`;
   const choices = command.arguments.flatMap((argument) => argument.choices ?? []);
   const takesRefs = command.arguments.some(({ kind }) => kind === "ref");
+  const takesJobs = command.arguments.some(({ kind }) => kind === "job");
   return [
     takesRefs ? `${seen} -F -a ${quote(REF_SCHEMES.join(" "))}` : `${seen} -f`,
+    ...(takesJobs ? [`${seen} -f -a '(blockhaul jobs --quiet 2>/dev/null)'`] : []),
     ...(choices.length === 0 ? [] : [`${seen} -f -a ${quote(choices.join(" "))}`]),
     ...command.options.map((option) => `${seen} ${optionWords(option)}`),
   ];

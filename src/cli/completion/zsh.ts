@@ -13,6 +13,9 @@ _blockhaul_ref() {
   fi
   _alternative 'refs:ref:compadd -S "" -- ${REF_SCHEMES.join(" ")}' 'files:file:_files'
 }
+_blockhaul_jobs() {
+  compadd -- \${(f)"$(blockhaul jobs --quiet 2>/dev/null)"}
+}
 _blockhaul() {
   local -a commands
   commands=(
@@ -56,8 +59,15 @@ function optionWords(option: OptionSpec): string[] {
   return [`${quote(`(-${option.short} --${option.name})`)}{${both}}${quote(`${help}${value}`)}`];
 }
 
-function argumentWord({ name, kind, choices = [] }: ArgumentSpec): string {
-  return quote(`:${name}:${kind === "ref" ? "_blockhaul_ref" : `(${choices.join(" ")})`}`);
+function argumentWord(argument: ArgumentSpec): string {
+  const { name, kind, choices = [], optional = false, variadic = false } = argument;
+  const place = variadic ? "*" : optional ? ":" : "";
+  const offers = {
+    ref: "_blockhaul_ref",
+    job: "_blockhaul_jobs",
+    choice: `(${choices.join(" ")})`,
+  };
+  return quote(`${place}:${name}:${offers[kind]}`);
 }
 
 function quote(text: string): string {

@@ -37,11 +37,18 @@ it.each(shells)("%s completes every option of every command that it has", (shell
   }
 });
 
+/** The command as the completion asks it for jobs. */
+const JOBS: Readonly<Record<Shell, string>> = {
+  bash: 'blockhaul() { [[ "$*" == "jobs --quiet" ]] && printf "%s\\n" k3v9q2ab kx7abcde zz222222; }',
+  zsh: 'blockhaul() { [[ "$*" == "jobs --quiet" ]] && printf "%s\\n" k3v9q2ab kx7abcde zz222222; }',
+  fish: 'function blockhaul; test "$argv" = "jobs --quiet"; and printf "%s\\n" k3v9q2ab kx7abcde zz222222; end',
+};
+
 /** What each line is completed to, in any order, in every shell; else by shell. */
 const expected: Readonly<Record<string, readonly string[] | Readonly<Record<Shell, string[]>>>> = {
   "blockhaul co": ["copy", "completion"],
   "blockhaul --v": ["--version"],
-  "blockhaul copy --re": ["--requests", "--request-size"],
+  "blockhaul copy --requ": ["--requests", "--request-size", "--request-timeout"],
   "blockhaul copy --no-extents --dr": ["--dry-run"],
   "blockhaul copy --digest ": ["xxh3", "sha256", "none"],
   "blockhaul copy --digest=s": ["--digest=sha256"],
@@ -54,11 +61,16 @@ const expected: Readonly<Record<string, readonly string[] | Readonly<Record<Shel
   "blockhaul copy disk.img r": ["rbd:"],
   "blockhaul copy file:d": ["file:disk.img"],
   // Zsh and fish offer a folder as what it is.
+  "blockhaul verify --mani": ["--manifest"],
+  "blockhaul verify disk.img r": ["rbd:"],
+  "blockhaul jobs thr": ["throttle"],
+  "blockhaul jobs rm k": ["k3v9q2ab", "kx7abcde"],
+  "blockhaul resume ": ["k3v9q2ab", "kx7abcde", "zz222222"],
   "blockhaul copy im": { bash: ["images"], zsh: ["images"], fish: ["images/"] },
 };
 
 describe.each(shells)("the completion in %s", (shell) => {
-  const setting = { script: scripts[shell], folder: workspace.folder };
+  const setting = { script: `${scripts[shell]}\n${JOBS[shell]}`, folder: workspace.folder };
   // CI has all three: scripts/lib/packages.mjs.
   const inShell = it.skipIf(!isInstalled(shell));
 

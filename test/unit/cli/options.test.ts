@@ -23,6 +23,9 @@ describe("the options of a command", () => {
         features: "layering,fast-diff",
         "data-pool": "ec",
         "no-extents": true,
+        "iops-limit": "0",
+        "checkpoint-interval": "0.25",
+        "no-journal": true,
       }),
     ).toEqual({
       create: true,
@@ -32,6 +35,9 @@ describe("the options of a command", () => {
       features: ["layering", "fast-diff"],
       dataPool: "ec",
       noExtents: true,
+      iopsLimit: 0,
+      checkpointInterval: 0.25,
+      noJournal: true,
     });
   });
 
@@ -54,6 +60,10 @@ describe("the options of a command", () => {
     [{ requests: "1e3" }, {}, /^--requests: /],
     [{ requests: "4097" }, {}, /^--requests: "4097" is not a whole number from 1 to 4096$/],
     [{ threads: "65" }, {}, /^--threads: .* from 1 to 64$/],
+    [{ retries: "1001" }, {}, /^--retries: "1001" is not a whole number from 0 to 1000$/],
+    [{ "stall-timeout": "1m" }, {}, /^--stall-timeout: "1m" is not a number of seconds/],
+    [{ "stall-timeout": "-1" }, {}, /^--stall-timeout: "-1" is not a number of seconds/],
+    [{ "request-timeout": "2147484" }, {}, /^--request-timeout: .* from 0 to 2000000$/],
     [{ "request-size": "32KiB" }, {}, /^--request-size: 32KiB is not a power of two from 64KiB/],
     [{}, { BLOCKHAUL_REQUEST_SIZE: "3MiB" }, /^BLOCKHAUL_REQUEST_SIZE: 3MiB is not a power of two/],
     [{ "object-size": "64MiB" }, {}, /^--object-size: .* from 4KiB to 32MiB$/],
@@ -81,6 +91,7 @@ describe("the options of a command", () => {
         ["requests", "requests"],
         ["threads", "threads"],
         ["request-size", "requestSize"],
+        ["retries", "retries"],
       ] as const) {
         const spec: OptionSpec | undefined = copyOptions.find((option) => option.name === name);
         const { least = 0, most = 0 } = spec?.range ?? {};

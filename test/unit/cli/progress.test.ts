@@ -1,5 +1,4 @@
 import { PassThrough } from "node:stream";
-import type { CopyProgress } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
 import { Output } from "../../../src/cli/output.js";
@@ -8,11 +7,13 @@ import {
   createProgressDisplay,
   type ProgressMode,
   progressFields,
+  type ShownProgress,
   SmoothRate,
 } from "../../../src/cli/progress.js";
 
 const MiB = 1024 ** 2;
-const progress = (fields: Partial<CopyProgress> = {}): CopyProgress => ({
+const progress = (fields: Partial<ShownProgress> = {}): ShownProgress => ({
+  phase: "copy",
   state: "copying",
   total: 100 * MiB,
   done: 45 * MiB,
@@ -20,6 +21,8 @@ const progress = (fields: Partial<CopyProgress> = {}): CopyProgress => ({
   written: 20 * MiB,
   zeroed: 5 * MiB,
   skipped: 20 * MiB,
+  begin: 0,
+  retries: 0,
   seconds: 4.5,
   ...fields,
 });
@@ -42,6 +45,18 @@ describe("the fields of a progress line", () => {
       "0 B/s",
     ]);
     expect(progressFields(progress({ state: "flushing" }), MiB)).toContain("flushing");
+  });
+
+  it("say what is done besides copying, and that it pauses", () => {
+    expect(progressFields(progress({ phase: "verify" }), MiB).slice(1, 4)).toEqual([
+      "45 MiB of 100 MiB",
+      "verifying",
+      "1 MiB/s",
+    ]);
+    expect(progressFields(progress({ phase: "repair" }), MiB)).toContain("repairing");
+    const paused = progressFields(progress({ paused: true }), MiB);
+    expect(paused).toContain("paused");
+    expect(paused.join()).not.toContain("ETA");
   });
 
   it("never say 100% before the end", () => {
@@ -72,29 +87,38 @@ describe("the bar", () => {
 });
 
 describe("the smoothed rate", () => {
+  const at = (seconds: number, done: number, run: Partial<ShownProgress> = {}) =>
+    progress({ seconds, done, ...run });
+
   it("is the rate itself where that is steady", () => {
     const rate = new SmoothRate();
-    for (let second = 1; second <= 10; second += 1)
-      rate.update({ done: second * 7, seconds: second });
-    expect(rate.update({ done: 77, seconds: 11 })).toBeCloseTo(7);
+    for (let second = 1; second <= 10; second += 1) rate.update(at(second, second * 7));
+    expect(rate.update(at(11, 77))).toBeCloseTo(7);
   });
 
   it("follows a change within seconds, not at once", () => {
     const rate = new SmoothRate();
-    rate.update({ done: 100, seconds: 1 });
-    expect(rate.update({ done: 100, seconds: 1.2 })).toBeGreaterThan(80);
-    expect(rate.update({ done: 100, seconds: 15 })).toBeLessThan(2);
+    rate.update(at(1, 100));
+    expect(rate.update(at(1.2, 100))).toBeGreaterThan(80);
+    expect(rate.update(at(15, 100))).toBeLessThan(2);
+  });
+
+  it("begins anew with each run, where that begins", () => {
+    const rate = new SmoothRate();
+    expect(rate.update(at(1, 150, { begin: 100 }))).toBe(50);
+    expect(rate.update(at(2, 20, { phase: "verify" }))).toBe(10);
+    expect(rate.update(at(1, 8, { phase: "verify" }))).toBe(8);
   });
 
   it("is not disturbed by a second look at the same time", () => {
     const rate = new SmoothRate();
-    rate.update({ done: 100, seconds: 1 });
-    expect(rate.update({ done: 100, seconds: 1 })).toBe(100);
+    rate.update(at(1, 100));
+    expect(rate.update(at(1, 100))).toBe(100);
   });
 });
 
 describe("a display", () => {
-  const show = (mode: ProgressMode, steps: CopyProgress[], env: Record<string, string> = {}) => {
+  const show = (mode: ProgressMode, steps: ShownProgress[], env: Record<string, string> = {}) => {
     const streams = [0, 1].map(() =>
       Object.assign(new PassThrough(), { isTTY: true, columns: 100 }),
     );
@@ -141,6 +165,18 @@ describe("a display", () => {
       ["progress", 0.6],
       ["progress", 1.01],
     ]);
+  });
+
+  it("as JSON and as lines goes on with the next run, which counts its seconds anew", () => {
+    const runs = [
+      progress({ state: "done", seconds: 30 }),
+      progress({ phase: "verify", seconds: 0.1 }),
+      progress({ phase: "verify", seconds: 11 }),
+    ];
+    const phases = show("json", runs).onLines?.match(/"phase":"\w+"/g);
+    expect(phases).toEqual(['"phase":"copy"', '"phase":"verify"', '"phase":"verify"']);
+    const late = progress({ seconds: 30 });
+    expect(show("plain", [late, ...runs]).onStderr?.match(/verifying/g)).toHaveLength(1);
   });
 
   it("as none shows nothing", () => {

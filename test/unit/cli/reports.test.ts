@@ -1,8 +1,8 @@
-import { BlockhaulError, type CopyReport } from "blockhaul";
+import { BlockhaulError, type CopyPlan, type CopyReport, type JobStatus } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
-import { planText, progressMode, summary } from "../../../src/cli/copy.js";
 import { createOptions } from "../../../src/cli/copy-ends.js";
+import { incompleteText, planText, summary } from "../../../src/cli/copy-report.js";
 import {
   checkLimits,
   checkNode,
@@ -14,9 +14,14 @@ import {
   describeError,
   exitCodeOf,
   explainError,
+  ResumableFailure,
+  rangeLines,
   StoppedBySignal,
 } from "../../../src/cli/error-report.js";
+import { jobsTable, jobText } from "../../../src/cli/job-report.js";
+import { resumedText } from "../../../src/cli/resuming.js";
 import { alignFields, alignTable, plural } from "../../../src/cli/table.js";
+import { progressMode } from "../../../src/cli/watch.js";
 
 describe("an error of the command", () => {
   const error = new BlockhaulError("ERR_NO_SPACE", {
@@ -62,6 +67,30 @@ describe("an error of the command", () => {
       exitCode: 1,
     });
   });
+
+  it("whose copy can go on says so besides, and names the job", () => {
+    const failure = new ResumableFailure(error, "k3v9q2ab", "`blockhaul resume k3v9q2ab` goes on");
+    expect(explainError(failure, false)).toEqual([
+      explainError(error, false)[0],
+      "hint: make room where the target lives; the source is untouched; `blockhaul resume k3v9q2ab` goes on",
+    ]);
+    expect(describeError(failure)).toMatchObject({ code: "ERR_NO_SPACE", job: "k3v9q2ab" });
+    expect(describeError(failure)).toMatchObject({ exitCode: 1 });
+    const stopped = new ResumableFailure(new StoppedBySignal("SIGTERM", "x"), "k3v9q2ab", "y");
+    expect(exitCodeOf(stopped)).toBe(143);
+    expect(describeError(stopped)).toMatchObject({ exitCode: 143, message: "x" });
+  });
+
+  it("of a verification lists the places: the first twenty, and how many more", () => {
+    const ranges = Array.from({ length: 23 }, (_, index) => ({ offset: index * 8, length: 4 }));
+    const differs = new BlockhaulError("ERR_VERIFICATION", { message: "differs", ranges });
+    const lines = explainError(differs, false);
+    expect(lines[1]).toBe("  4 at offset 0");
+    expect(lines[20]).toBe("  4 at offset 152");
+    expect(lines[21]).toBe("  and 3 more");
+    expect(rangeLines(ranges.slice(0, 20))).toHaveLength(20);
+    expect(describeError(differs)).toMatchObject({ ranges, exitCode: 6 });
+  });
 });
 
 describe("the text of a copy", () => {
@@ -69,10 +98,14 @@ describe("the text of a copy", () => {
     source: "a.img",
     target: "rbd:b",
     size: 10 * 1024 ** 3,
+    begin: 0,
     read: 4 * 1024 ** 3,
     written: 4 * 1024 ** 3,
     zeroed: 1024 ** 3,
     skipped: 5 * 1024 ** 3,
+    retries: 0,
+    mapFailures: 0,
+    bad: [],
     seconds: 12.5,
     bytesPerSecond: 800 * 1024 ** 2,
     method: "engine",
@@ -81,6 +114,30 @@ describe("the text of a copy", () => {
     requestSize: 1024 ** 2,
     threads: 1,
     digest: "xxh3:00",
+    verification: undefined,
+    job: undefined,
+  };
+  const plan: CopyPlan = {
+    source: "a.img",
+    target: "rbd:b",
+    size: 10 * 1024 ** 3,
+    method: "engine",
+    requests: 64,
+    requestSize: 1024 ** 2,
+    memory: 64 * 1024 ** 2,
+    threads: 1,
+    useExtents: true,
+    digest: "xxh3",
+    bandwidthLimit: 1024,
+    iopsLimit: 0,
+    retries: 5,
+    requestTimeoutMs: 300_000,
+    stallLimitMs: 300_000,
+    salvage: false,
+    verify: false,
+    repair: false,
+    journal: true,
+    checkpointIntervalMs: 2500,
   };
 
   it("says what was moved, zeroed and skipped, how, and the digest", () => {
@@ -96,15 +153,117 @@ describe("the text of a copy", () => {
   });
 
   it("says what would be done", () => {
-    const plan = { ...report, memory: 64 * 1024 ** 2, useExtents: true, bandwidthLimit: 1024 };
-    const text = planText({ ...plan, method: "engine", digest: "xxh3" }, { isNew: true });
+    const text = planText(plan, { isNew: true });
     expect(text).toContain("plan: 10 GiB (10737418240 bytes)");
     expect(text).toContain("to rbd:b, a new volume");
     expect(text).toContain("1 KiB/s at the most");
+    expect(text).toContain("  journal: every 2.5 s\n");
+    expect(text).not.toContain("read back");
     const missing = 'rbd:b: pool "b" does not exist';
-    expect(
-      planText({ ...plan, method: "engine", digest: "xxh3" }, { isNew: true, missing }),
-    ).toContain(`to rbd:b, a new volume (now: ${missing})`);
+    expect(planText(plan, { isNew: true, missing })).toContain(
+      `to rbd:b, a new volume (now: ${missing})`,
+    );
+    const other = { ...plan, repair: true, verify: true, journal: false, salvage: true };
+    const otherText = planText({ ...other, iopsLimit: 500 }, { isNew: false });
+    expect(otherText).toContain("500 requests a second at the most");
+    expect(otherText).toContain("digest: xxh3, and the target is read back and repaired");
+    expect(otherText).toContain("journal: none");
+    expect(otherText).toContain("what cannot be read becomes zeros");
+  });
+
+  it("says what was verified, what was tried again, and where it went on", () => {
+    const verification = { size: 10 * 1024 ** 3, differences: [], repaired: [], seconds: 4 };
+    const text = summary({
+      ...report,
+      begin: 6 * 1024 ** 3,
+      retries: 2,
+      mapFailures: 1,
+      verification,
+      job: "k3v9q2ab",
+    });
+    expect(text).toContain("  10 GiB, the last 4 GiB of it in 13 s");
+    expect(text).toContain("  2 requests made once more\n");
+    expect(text).toContain("all was read there\n");
+    expect(text).toContain("  verified: 10 GiB read back in 4.0 s, all as it was read\n");
+    expect(text).toContain("  job k3v9q2ab\n");
+    const repaired = [{ offset: 4194304, length: 4194304 }];
+    expect(summary({ ...report, verification: { ...verification, repaired } })).toContain(
+      "written once more:\n    4MiB at offset 4194304\n",
+    );
+  });
+
+  it("of a salvage lists what is missing", () => {
+    const bad = [
+      { offset: 512, length: 4096 },
+      { offset: 1024 ** 2, length: 513 },
+    ];
+    expect(summary({ ...report, bad })).toMatch(
+      /not complete; these are zeros:\n {2}4KiB at offset 512\n {2}513 at offset 1048576\n$/,
+    );
+    expect(incompleteText({ ...report, bad })).toMatch(/^rbd:b .* 4609 bytes .* 2 ranges/);
+  });
+
+  it("of one that goes on says where, and what was read back", () => {
+    const resumed = { id: "k3v9q2ab", source: "a", target: "b", size: 1000, checked: 200 };
+    expect(resumedText({ ...resumed, begin: 400, dropped: 0 })).toBe(
+      "job k3v9q2ab: a to b\n  goes on at 40%, 400 B of 1000 B; 200 B before it were read back\n",
+    );
+    expect(resumedText({ ...resumed, begin: 0, dropped: 400 })).toContain(
+      "400 B that were recorded",
+    );
+  });
+});
+
+describe("the text of jobs", () => {
+  const job: JobStatus = {
+    id: "k3v9q2ab",
+    state: "running",
+    limits: {},
+    resumable: false,
+    source: { ref: "a.img", identity: "file:1:2", size: 1000, blockSize: 1 },
+    target: { ref: "rbd:b", identity: "rbd:b", size: 1000, blockSize: 1 },
+    size: 1000,
+    done: 999,
+    algorithm: "xxh3",
+    options: undefined,
+    createdAt: "2026-01-02T03:04:05.678Z",
+    begunAt: "2026-01-02T03:04:05.678Z",
+    pid: 42,
+    endedAt: undefined,
+    error: undefined,
+    digest: undefined,
+    bad: [],
+    journal: "/state/jobs/k3v9q2ab.journal",
+  };
+  const context = { environment: { BLOCKHAUL_STATE_DIR: "/state" } };
+
+  it("is a line each: state, share rounded down, ends and time", () => {
+    const lines = jobsTable([
+      job,
+      { ...job, limits: { paused: true } },
+      { ...job, state: "done" },
+      { ...job, state: "unreadable", source: undefined, target: undefined, createdAt: undefined },
+    ]).split("\n");
+    expect(lines[1]).toBe("k3v9q2ab  running      99%  a.img   rbd:b   2026-01-02T03:04:05Z");
+    expect(lines[2]).toContain("paused       99%");
+    expect(lines[3]).toContain("done        100%");
+    expect(lines[4]).toContain("unreadable     -  -       -");
+  });
+
+  it("of one says all of it, and how it goes on", () => {
+    const limits = { bandwidthLimit: 1024, iopsLimit: 7 };
+    const running = jobText({ ...job, limits }, {}, context);
+    expect(running).toMatch(/^state +running, process 42$/m);
+    expect(running).toMatch(/^limits +1 KiB\/s, 7 requests a second$/m);
+    expect(running).not.toContain("go on with");
+    const error = { code: "ERR_IO", message: "source a.img: read" };
+    const bad = [{ offset: 0, length: 512 }];
+    const failed: JobStatus = { ...job, state: "failed", resumable: true, error, bad };
+    const text = jobText(failed, { stateDir: "/other" }, context);
+    expect(text).toMatch(/^error +source a.img: read \(ERR_IO\)$/m);
+    expect(text).toMatch(/^go on with +blockhaul resume k3v9q2ab --state-dir \/other$/m);
+    expect(text).toMatch(/^could not be read:\n {2}512 at offset 0$/m);
+    expect(jobText(failed, { stateDir: "/state" }, context)).toMatch(/resume k3v9q2ab$/m);
   });
 });
 
