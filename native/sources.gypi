@@ -96,6 +96,7 @@
       "test/native/proof/crash_test.cc",
       "test/native/proof/fault_test.cc",
       "test/native/proof/machine.cc",
+      "test/native/proof/seeds_test.cc",
       "test/native/support/block_storage.cc",
       "test/native/support/content.cc",
       "test/native/support/sanitizers.cc",

@@ -65,6 +65,7 @@ class Machine {
   [[nodiscard]] SimDisk& source() { return source_; }
   [[nodiscard]] SimDisk& target() { return target_; }
   [[nodiscard]] SimDisk& journal() { return journal_disk_.disk(); }
+  [[nodiscard]] const SimDisk& journal() const { return journal_disk_.disk(); }
 
   /// Reads the journal. Fails as Journal::open() does.
   Status open_journal();

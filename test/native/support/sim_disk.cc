@@ -283,8 +283,8 @@ std::int64_t SimDisk::flush(const Flight& flight) {
   using Action = FaultRule::Action;
   const Action action = flight.fault ? flight.fault->action : Action::delay;
   if (action == Action::drop) return 0;
-  const bool is_interrupted =
-      action == Action::refuse && (flight.fault->error == EINTR || flight.fault->error == EAGAIN);
+  const bool is_interrupted = (action == Action::refuse || action == Action::tear) &&
+                              (flight.fault->error == EINTR || flight.fault->error == EAGAIN);
   if (is_interrupted) return -flight.fault->error;
   const bool fails = action == Action::refuse || action == Action::tear;
   make_durable(flight.covers, fails);

@@ -128,6 +128,7 @@ class SimDisk {
   void mirror_to(int descriptor) { mirror_ = descriptor; }
 
   [[nodiscard]] FaultRules& rules() { return rules_; }
+  [[nodiscard]] const FaultRules& rules() const { return rules_; }
   /// Lets the operations that hang go on.
   void release();
   [[nodiscard]] std::size_t in_flight() const { return flights_.size(); }
