@@ -13,8 +13,8 @@ import { runVitest } from "./lib/vitest.mjs";
 
 const addressSanitizer = "strict_string_checks=1:detect_stack_use_after_return=1";
 
-/** Seeded cases of the soak test; `npm test` runs all of them. Sanitized code is ten times as slow. */
-const shortSoak = { BLOCKHAUL_SOAK: "200" };
+/** Seeded cases; `npm test` runs all of them. Sanitized code is ten times as slow. */
+const shortSoak = { BLOCKHAUL_SOAK: "200", BLOCKHAUL_SEEDS: "200" };
 
 const variants = {
   address: async () => [

@@ -1,6 +1,6 @@
 import path from "node:path";
 
-import { countGoogleTest, record, reportFile } from "./results.mjs";
+import { countGoogleTest, record, recordCount, reportFile, sumProperties } from "./results.mjs";
 import { compile, root, run, say, tryRun } from "./run.mjs";
 
 /** @typedef {import("./results.mjs").Counts} Counts */
@@ -27,6 +27,9 @@ export async function configure(variant, parts, sanitize = "") {
   return folder;
 }
 
+/** Suites that run in a simulation: to them, all ways of doing I/O are one. */
+const simulated = "*Proof*";
+
 /**
  * Builds the native tests and runs them, once for every way of doing I/O.
  *
@@ -47,12 +50,35 @@ export async function runNativeTests(
     say(`Native tests (${variant}, BLOCKHAUL_IO=${io})`);
     const report = reportFile(name);
     const args = ["--gtest_brief=1", `--gtest_output=json:${report}`];
-    if (filter) args.push(`--gtest_filter=${filter}`);
+    args.push(`--gtest_filter=${io === "uring" ? (filter ?? "*") : without(simulated, filter)}`);
     const binary = path.join(root, folder, "blockhaul_tests");
     const { status } = await tryRun(binary, args, { env: { ...env, BLOCKHAUL_IO: io } });
     const counts = countGoogleTest(report, status);
     record(name, counts);
+    if (sanitize === "") recordProofs(report);
     all.push(counts);
   }
   return all;
+}
+
+/**
+ * @param {string} suites
+ * @param {string} [filter] GoogleTest's: patterns, then perhaps a "-" and those that are left out
+ */
+function without(suites, filter = "*") {
+  return `${filter}${filter.includes("-") ? ":" : "-"}${suites}`;
+}
+
+/**
+ * Notes for the summary what the proofs have counted (count_cases() in test/native/support/counted.h).
+ *
+ * @param {string} report GoogleTest's
+ */
+function recordProofs(report) {
+  for (const [what, { sum: count, suite }] of sumProperties(report, "counted", "cases")) {
+    const command = suite.includes("Seeds")
+      ? "npm run test:seeds"
+      : `npm run test:native -- '*${suite.replace(/^.*\//, "")}*'`;
+    recordCount(what.replaceAll(/[^a-z]+/gi, "-").toLowerCase(), { what, count, command });
+  }
 }

@@ -42,6 +42,30 @@ export function countGoogleTest(file, status) {
 }
 
 /**
+ * Adds up a number that tests note in GoogleTest's report (RecordProperty), by a text that they note with it.
+ *
+ * @param {string} file
+ * @param {string} textName
+ * @param {string} numberName
+ * @returns {Map<string, { sum: number, suite: string }>} by the text; with the suite of the first test
+ */
+export function sumProperties(file, textName, numberName) {
+  /** @type {Map<string, { sum: number, suite: string }>} */
+  const sums = new Map();
+  if (!existsSync(file)) return sums;
+  const { testsuites } = JSON.parse(readFileSync(file, "utf8"));
+  for (const { name: suite, testsuite } of testsuites) {
+    for (const test of testsuite) {
+      const text = test[textName];
+      if (text === undefined) continue;
+      const known = sums.get(text) ?? { sum: 0, suite };
+      sums.set(text, { ...known, sum: known.sum + Number(test[numberName]) });
+    }
+  }
+  return sums;
+}
+
+/**
  * Reads vitest's report.
  *
  * @param {string} file

@@ -24,7 +24,7 @@ using Action = FaultRule::Action;
 using std::chrono::microseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::uint64_t kSeeds = kThreadSanitizer ? 150 : 10'000;
+constexpr std::uint64_t kSeeds = kThreadSanitizer || kAddressSanitizer ? 200 : 10'000;
 constexpr std::uint64_t kMostBoots = 5;
 
 /// What became of the jobs: a run of seeds in which little happens proves little.
@@ -348,7 +348,7 @@ TEST(ProofSeedsTest, EveryJobEndsWithIdenticalBytes) {
     if (HasFailure()) return;
   }
   count_cases("seeded jobs, each resumed until its bytes are identical", tally.jobs);
-  if (only != 0 || count < 100) return;
+  if (only != 0 || count < 1000) return;
   EXPECT_GT(tally.boots, count * 3 / 2);
   EXPECT_GT(tally.power_cuts, count / 20);
   EXPECT_GT(tally.kills, count / 20);
