@@ -12,6 +12,7 @@ import {
   readFileSync,
   rmSync,
   statfsSync,
+  symlinkSync,
   truncateSync,
   watch,
   writeFileSync,
@@ -34,7 +35,8 @@ const keptOutput = 64 * 1024;
 /**
  * @typedef {object} GuestOptions
  * @property {number} [memoryMiB] 1024 unless told
- * @property {readonly number[]} [disksMiB] fresh disks: /dev/ubda, /dev/ubdb, …
+ * @property {readonly string[]} [images] files that are disks and outlive the guest: /dev/ubda, /dev/ubdb, …
+ * @property {readonly number[]} [disksMiB] fresh disks: the names that follow
  * @property {readonly string[]} [modules] kernel modules to load first
  * @property {number} [timeLimitS] after which the guest is killed; 180 unless told: an idle machine needs a fifth of what a busy one does
  * @property {number} [cpu] the processor that it runs on; the quietest unless told
@@ -43,6 +45,7 @@ const keptOutput = 64 * 1024;
  * @property {string} [cwd]
  * @property {Readonly<Record<string, string>>} [env]
  * @property {string} [share] the folder that is /host in the guest; a temporary one unless told
+ * @property {AbortSignal} [powerCut] ends the guest at once, as a power cut would: see power-cut.mjs
  * @property {(text: string) => void} [onOutput]
  * @property {(text: string) => void} [onConsole]
  *
@@ -67,11 +70,14 @@ export async function runGuest(command, options = {}) {
   try {
     const share = options.share ?? path.join(folder, "share");
     prepareShare(share, command, options);
-    const [shim, cpu] = await Promise.all([
-      compileShim(folder),
+    const [shims, cpu] = await Promise.all([
+      Promise.all([
+        compileShim(folder),
+        ...(options.images === undefined ? [] : [compileShim(folder, "volatile-cache")]),
+      ]),
       options.cpu === undefined ? quietestCpu() : options.cpu,
     ]);
-    const guest = startKernel(folder, shim, cpu, kernelArguments(folder, share, options));
+    const guest = startKernel(folder, shims.join(":"), cpu, kernelArguments(folder, share, options));
     return await untilEnded(guest, share, options);
   } finally {
     process.off("exit", remove);
@@ -109,11 +115,16 @@ function quoted(text) {
  * @param {string} share
  * @param {GuestOptions} options
  */
-function kernelArguments(folder, share, { memoryMiB = 1024, disksMiB = [] }) {
-  const disks = disksMiB.map((size, index) => {
+function kernelArguments(folder, share, { memoryMiB = 1024, images = [], disksMiB = [] }) {
+  const fresh = disksMiB.map((size, index) => {
+    const file = path.join(folder, `fresh${index}`);
+    writeFileSync(file, "");
+    truncateSync(file, size * 1024 * 1024);
+    return file;
+  });
+  const disks = [...images, ...fresh].map((file, index) => {
     const name = `disk${index}`;
-    writeFileSync(path.join(folder, name), "");
-    truncateSync(path.join(folder, name), size * 1024 * 1024);
+    symlinkSync(path.resolve(file), path.join(folder, name));
     return `ubd${index}=${name}`; // from the kernel's working directory: no character of a path can disturb
   });
   return [
@@ -141,7 +152,7 @@ function kernelArguments(folder, share, { memoryMiB = 1024, disksMiB = [] }) {
  * however that ends: none of the guest's processes outlives it.
  *
  * @param {string} folder
- * @param {string} shim
+ * @param {string} shim libraries, with colons between them
  * @param {number} cpu
  * @param {readonly string[]} args
  */
@@ -180,10 +191,12 @@ function memoryFolder(args) {
  * @param {GuestOptions & RunOptions} options
  * @returns {Promise<GuestEnd>}
  */
-async function untilEnded(guest, share, { timeLimitS = 180, onOutput, onConsole }) {
+async function untilEnded(guest, share, { timeLimitS = 180, powerCut, onOutput, onConsole }) {
   const statusFile = path.join(share, "status");
   const end = new Deadline(() => guest.kill("SIGKILL"));
   end.within(timeLimitS * 1000, `it was killed after its time limit of ${timeLimitS} s`);
+  const cut = () => end.within(0, "its power was cut");
+  powerCut?.addEventListener("abort", cut);
   const output = collect(guest.stdout, onOutput);
   const console = collect(guest.stderr, (text, all) => {
     if (all.includes("Kernel panic")) end.within(panicWithinMs, "its kernel panicked");
@@ -203,6 +216,7 @@ async function untilEnded(guest, share, { timeLimitS = 180, onOutput, onConsole 
     return { status, how, output: output(), console: console() };
   } finally {
     end.clear();
+    powerCut?.removeEventListener("abort", cut);
     watcher.close();
   }
 }
