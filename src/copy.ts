@@ -3,11 +3,12 @@ import { type CopyOptions, type CopyPlan, checkCallbacks, planCopy } from "./cop
 import type { CopyReport } from "./copy/report.js";
 import { endOf, runCopy } from "./copy/run.js";
 import { askGuards, throwRefusal } from "./guards/check.js";
+import { ownClient } from "./guards/watched.js";
 import { Job } from "./jobs/job.js";
 import type { JobOptions } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
 import { lockTarget } from "./jobs/target-lock.js";
-import { pruneJobs, supersedeJobs } from "./jobs.js";
+import { goneClientsOf, pruneJobs, supersedeJobs } from "./jobs.js";
 import type { Volume } from "./volume.js";
 
 export { CopyControl, type CopyLimits } from "./copy/control.js";
@@ -54,14 +55,15 @@ async function copyHeld(
   let job: Job | undefined;
   try {
     // Before anything is noted: a copy that is refused leaves everything as it was.
-    const findings = await askGuards(source, target, options);
+    const goneClients = await goneClientsOf(store, target.volume.info.identity);
+    const findings = await askGuards(source, target, { ...options, goneClients });
     options.onGuards?.(findings);
     throwRefusal(findings, plan);
     if (options.signal?.aborted) throw cancelled(options.signal);
     if (lock !== undefined) await supersedeJobs(store, target.volume.info.identity);
     if (plan.journal) {
       await pruneJobs(store);
-      job = await createJob(store, source.volume, target.volume, plan, { manifest, allow });
+      job = await createJob(store, source.volume, target, plan, { manifest, allow });
     }
     if (job !== undefined) options.onJob?.(job.id);
     return await runCopy(source, target, plan, { job, manifest }, watchOf(options));
@@ -71,10 +73,10 @@ async function copyHeld(
   }
 }
 
-function createJob(
+async function createJob(
   store: JobStore,
   source: Volume,
-  target: Volume,
+  target: HeldVolume,
   plan: CopyPlan,
   told: Pick<CopyOptions, "manifest" | "allow">,
 ): Promise<Job> {
@@ -95,8 +97,9 @@ function createJob(
     repair: plan.repair,
     ...told,
   };
-  const facts = { source: endOf(source), target: endOf(target), options };
-  return Job.create(store, facts, { size: plan.size, digest: plan.digest });
+  const facts = { source: endOf(source), target: endOf(target.volume), options };
+  const geometry = { size: plan.size, digest: plan.digest };
+  return Job.create(store, facts, geometry, await ownClient(target.native));
 }
 
 function watchOf({ signal, onProgress, progressIntervalMs, control }: CopyOptions): EngineWatch {

@@ -1,7 +1,7 @@
 import type { CopyLimits } from "./copy/control.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
 import { readControl, writeControl } from "./jobs/control.js";
-import { Job } from "./jobs/job.js";
+import { clientsOf, Job } from "./jobs/job.js";
 import {
   type BegunNote,
   type EndedNote,
@@ -167,13 +167,29 @@ export async function supersedeJobs(store: JobStore, target: string): Promise<vo
   }
 }
 
+/** What a cluster calls the last job's runs to a target, where no process works on that job any more. */
+export async function goneClientsOf(store: JobStore, target: string): Promise<string[]> {
+  const id = await store.lastOf(target);
+  if (id === undefined || (await store.isHeld(id))) return [];
+  const contents = await native()
+    .readJournal(store.journalOf(id))
+    .catch(() => undefined);
+  return clientsOf(contents?.notes ?? []);
+}
+
 /** Journals of jobs that can never go on are worth a look for a while, not for ever. */
 const KEPT_FINISHED = 200;
+/** So many more are let gather before all journals are read to find the oldest. */
+const PRUNED_AT_ONCE = 50;
 
 /** Removes the oldest jobs that are done, or that can never go on. */
-export async function pruneJobs(store: JobStore, kept = KEPT_FINISHED): Promise<void> {
+export async function pruneJobs(
+  store: JobStore,
+  kept = KEPT_FINISHED,
+  slack = PRUNED_AT_ONCE,
+): Promise<void> {
   const ids = await store.ids();
-  if (ids.length <= kept) return;
+  if (ids.length <= kept + slack) return;
   const all = await Promise.all(ids.map((id) => statusOf(store, id)));
   const finished = all
     .filter((job) => job?.state === "done" || job?.state === "superseded")

@@ -6,11 +6,13 @@ import { chunkStart, compareWithJournal } from "./copy/verification.js";
 import { BlockhaulError } from "./errors.js";
 import { askGuards, throwRefusal } from "./guards/check.js";
 import type { GuardName } from "./guards/guard.js";
+import { checkWatched, ownClient } from "./guards/watched.js";
 import { forgetControl, readControl } from "./jobs/control.js";
 import { Job } from "./jobs/job.js";
 import type { JobEnd } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
 import { lockTarget } from "./jobs/target-lock.js";
+import { waitFor } from "./system/wait.js";
 import { type OpenOptions, openVolume, type Volume } from "./volume.js";
 
 /** How a copy goes on. What is not named is as the job was told when it was begun. */
@@ -51,6 +53,9 @@ export interface ResumedJob {
   /** Bytes that were recorded, but did not hold when they were read back. */
   readonly dropped: number;
 }
+
+/** As long as a cluster shows a client that was killed, and a little more, in milliseconds. */
+const WATCH_MS = 35_000;
 
 /** What is read back before a copy goes on, in bytes; after a restart of the host, more. */
 const WINDOW = 256 * 1024 ** 2;
@@ -114,7 +119,7 @@ async function goOn(
     const checked = await recheck(job, source, target, plan, watch);
     if (options.signal?.aborted) throw cancelled(options.signal);
     // Only now: a crash before it must leave the restart of the host to be seen.
-    await job.begin();
+    await job.begin(await ownClient(target.native));
     await forgetControl(job.store, job.id);
     const begin = job.journal.frontier;
     const { ref: from } = job.record.source;
@@ -136,10 +141,22 @@ async function checkAgain(
   options: ResumeOptions,
 ): Promise<void> {
   const { signal, onGuards } = options;
-  const findings = await askGuards(source, target, { allow: allowedOf(job, options), signal });
+  const allow = allowedOf(job, options);
+  if (!allow.includes("watched")) await awaitKilledClient(job, target, signal);
+  const findings = await askGuards(source, target, {
+    allow,
+    goneClients: job.goneClients,
+    signal,
+  });
   onGuards?.(findings);
   throwRefusal(findings, { source: source.volume.ref, target: target.volume.ref });
   if (signal?.aborted) throw cancelled(signal);
+}
+
+/** A run that was killed before it could note what the cluster calls it is still shown for a while. */
+async function awaitKilledClient(job: Job, { native }: HeldVolume, signal?: AbortSignal) {
+  const isAlone = async () => (await checkWatched(native, job.goneClients)).isFree || undefined;
+  await waitFor(isAlone, { deadlineMs: WATCH_MS, longestMs: 1000, signal });
 }
 
 /** The target carries the signatures of the source by now: what was copied is compared instead. */

@@ -26,6 +26,8 @@ export interface GuardOptions {
   readonly allow?: readonly GuardName[] | undefined;
   /** The target was made by this very open; what the volume says of itself unless told. */
   readonly targetIsNew?: boolean | undefined;
+  /** Clients of a cluster that are known to be gone, though it may still show them. */
+  readonly goneClients?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -55,13 +57,15 @@ export async function checkGuards(
 export async function askGuards(
   source: HeldVolume,
   target: HeldVolume | undefined,
-  { allow = [], targetIsNew, signal }: GuardOptions = {},
+  { allow = [], targetIsNew, goneClients, signal }: GuardOptions = {},
 ): Promise<GuardFinding[]> {
   const allowed = checkNames(allow);
   const stack = new Stack();
   const [ofSource, ofTarget, same] = await Promise.all([
     askSource(source, stack),
-    target === undefined ? NOT_THERE : askTarget(target, targetIsNew, stack, signal),
+    target === undefined
+      ? NOT_THERE
+      : askTarget(target, { targetIsNew, goneClients, signal }, stack),
     target === undefined
       ? free("the target is not there yet")
       : checkSameVolume(source.volume, target.volume, stack),
@@ -103,9 +107,8 @@ async function askSource(
 
 async function askTarget(
   target: HeldVolume,
-  targetIsNew: boolean | undefined,
+  { targetIsNew, goneClients, signal }: GuardOptions,
   stack: Stack,
-  signal: AbortSignal | undefined,
 ): Promise<Omit<Verdicts, "live-source">> {
   const { volume, native } = target;
   const { node } = volume.info;
@@ -116,7 +119,7 @@ async function askTarget(
   const [uses, rootDisk, watched, signature] = await Promise.all([
     usesOfVolume(volume, stack),
     checkRootDisk(device, stack),
-    checkWatched(native),
+    checkWatched(native, goneClients),
     isNew ? free("it is new") : checkSignature(target, signal),
   ]);
   return {

@@ -18,7 +18,7 @@ export const GUARDS = {
   watched: {
     side: "target",
     code: "ERR_IN_USE",
-    hint: "close it there (`rbd status` shows who watches it), or write to it all the same: --allow-watched",
+    hint: "close it there (`rbd status` shows who watches it; one that was killed is gone after half a minute), or write to it all the same: --allow-watched",
   },
   signature: {
     side: "target",

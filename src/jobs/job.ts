@@ -45,11 +45,16 @@ export class Job {
     return this.record.id;
   }
 
-  /** Makes a new job of the record, and says that it began. */
+  /**
+   * Makes a new job of the record, and says that it began.
+   *
+   * @param client what a cluster calls this run
+   */
   static async create(
     store: JobStore,
     facts: Omit<JobRecord, "version" | "id" | "kind" | "createdAt">,
     geometry: { readonly size: number; readonly digest: DigestKind },
+    client: string | undefined,
   ): Promise<Job> {
     await store.make();
     const id = store.newId();
@@ -60,7 +65,7 @@ export class Job {
       await store.setLastOf(record.target.identity, id);
       const header = { ...geometry, base: 0, job: JSON.stringify(record) };
       const journal = await native().createJournal(store.journalOf(id), header);
-      return await beginRun(new Job(store, record, journal, hold));
+      return await beginRun(new Job(store, record, journal, hold), client);
     } catch (error) {
       hold.release();
       throw toBlockhaulError(error, { volume: store.journalOf(id) });
@@ -86,8 +91,13 @@ export class Job {
   }
 
   /** Says that a further run of it begins. */
-  begin(): Promise<Job> {
-    return beginRun(this);
+  begin(client: string | undefined): Promise<Job> {
+    return beginRun(this, client);
+  }
+
+  /** What a cluster called earlier runs: nobody but this process works on the job, so they are gone. */
+  get goneClients(): string[] {
+    return clientsOf(this.contents.notes);
   }
 
   /** The host has started anew since the last run began, so that unflushed bytes may be gone. */
@@ -122,12 +132,18 @@ export class Job {
   }
 }
 
-async function beginRun(job: Job): Promise<Job> {
+/** What a cluster called the runs that notes tell of. */
+export function clientsOf(notes: readonly string[]): string[] {
+  return parseNotes(notes).flatMap((note) => (note.type === "begun" ? (note.client ?? []) : []));
+}
+
+async function beginRun(job: Job, client: string | undefined): Promise<Job> {
   const note: BegunNote = {
     type: "begun",
     at: new Date().toISOString(),
     pid: process.pid,
     bootId: await currentBootId(),
+    ...(client === undefined ? {} : { client }),
   };
   await job.journal.appendNote(JSON.stringify(note));
   return job;

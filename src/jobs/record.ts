@@ -50,6 +50,8 @@ export interface BegunNote {
   readonly pid: number;
   /** Of the host's start during which it began. */
   readonly bootId: string;
+  /** What a cluster calls this run, where the target is one of its images. */
+  readonly client?: string | undefined;
 }
 
 export type EndState = "done" | "failed" | "interrupted" | "superseded";

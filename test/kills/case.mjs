@@ -39,7 +39,8 @@ export async function killAndResume({ seed, command, folder, source, makeTarget 
   const common = ["--json", "--progress", "none"];
   const copy = async () => {
     const isThere = await target.exists();
-    const flags = isThere ? target.flags.filter((flag) => flag !== "--create") : target.flags;
+    // A cluster shows a client that was killed for a while; without a journal nobody knows that it was ours.
+    const flags = isThere ? ["--allow-watched"] : target.flags;
     return ["copy", source.file, target.ref, ...flags, ...common, ...engineFlags(random)];
   };
   const run = (/** @type {string[]} */ args, /** @type {number | undefined} */ life) =>

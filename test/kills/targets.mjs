@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 
 import { bytesOf } from "./source.mjs";
@@ -77,6 +78,8 @@ export function blockTargets(folder) {
 export function rbdTargets(conf) {
   const rbd = (/** @type {string[]} */ ...args) =>
     execute("rbd", ["-c", conf, "-p", "rbd", ...args]);
+  /** @type {string[]} */
+  const done = [];
   return async (id, size, holdsOld) => {
     if (holdsOld) {
       await rbd("create", "--size", `${size}B`, id);
@@ -91,8 +94,11 @@ export function rbdTargets(conf) {
           () => false,
         ),
       difference: (source) => compareImage(source, conf, id),
+      // A client that was killed watches it for a while, which nobody need wait for.
       async remove() {
-        await rbd("rm", "--no-progress", id);
+        done.push(id);
+        const oldest = done.length > 4 ? done.shift() : undefined;
+        if (oldest !== undefined) await removeImage(rbd, oldest);
       },
     };
   };
@@ -129,4 +135,20 @@ async function outcome(comparing) {
   }
   const [code] = await once(comparing, "close");
   return code === 0 ? "" : said.trim() || `cmp ended with ${code}`;
+}
+
+/**
+ * @param {(...args: string[]) => Promise<unknown>} rbd
+ * @param {string} id
+ */
+async function removeImage(rbd, id) {
+  for (let tries = 20; ; tries -= 1) {
+    try {
+      await rbd("rm", "--no-progress", id);
+      return;
+    } catch (error) {
+      if (tries === 0) throw error;
+      await delay(500);
+    }
+  }
 }
