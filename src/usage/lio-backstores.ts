@@ -16,21 +16,23 @@ export async function listBackstores(host: HostFolders): Promise<LioBackstore[]>
   const core = path.join(host.sysfs, "kernel/config/target/core");
   const found: LioBackstore[] = [];
   for (const adapter of await listFolder(core)) {
-    if (!/^(?:iblock|fileio|pscsi)_\d+$/.test(adapter)) continue;
+    if (!/^(?:iblock|fileio)_\d+$/.test(adapter)) continue;
     for (const name of await listFolder(path.join(core, adapter))) {
       const folder = path.join(core, adapter, name);
       if ((await readAttribute(path.join(folder, "enable"))) !== "1") continue;
-      const file = await backingOf(folder);
-      const node = file === undefined ? undefined : await nodeAt(file);
-      if (node !== undefined) found.push({ name: `${adapter}/${name}`, key: keyOf(node) });
+      const key = await keyOfBackstore(folder);
+      if (key !== undefined) found.push({ name: `${adapter}/${name}`, key });
     }
   }
   return found;
 }
 
-/** Whoever set it up may have left the path of a device out; that of a file is always told. */
-async function backingOf(folder: string): Promise<string | undefined> {
+/** Of a device `info` has the number, of a file the path. */
+async function keyOfBackstore(folder: string): Promise<string | undefined> {
   const info = await readFile(path.join(folder, "info"), "utf8").catch(() => "");
+  const [, major, minor] = /\bMajor: (\d+) Minor: (\d+)\b/.exec(info) ?? [];
+  if (major !== undefined) return `${major}:${minor}`;
   const file = /\bFile: (.+?) {2}Size: /.exec(info)?.[1];
-  return file ?? ((await readAttribute(path.join(folder, "udev_path"))) || undefined);
+  const node = file === undefined ? undefined : await nodeAt(file);
+  return node === undefined ? undefined : keyOf(node);
 }

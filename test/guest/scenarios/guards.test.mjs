@@ -2,7 +2,7 @@
 // What a copy refuses of LVM, md, dm-crypt, LIO and several paths to a LUN, all of them real.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 
@@ -174,6 +174,10 @@ describe("md", () => {
   const array = "/dev/md7";
   const create = ["--create", array, "--run", "--level=1", "--raid-devices=2", "--assume-clean"];
 
+  before(() => {
+    // Else udev puts an array together again as soon as it is stopped.
+    writeFileSync("/etc/mdadm/mdadm.conf", "AUTO -all\n");
+  });
   after(async () => {
     await exec("mdadm", ["--stop", array]);
     await wipe(...disks);

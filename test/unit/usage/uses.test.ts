@@ -119,6 +119,20 @@ describe("a disk", () => {
   });
 });
 
+it("a device is held by LIO", async () => {
+  host.device("sdb", { number: "8:16" }).device("sdc", { number: "8:32" });
+  const backstore = "sys/kernel/config/target/core/iblock_0/disk";
+  host.write(`${backstore}/enable`, "1\n");
+  host.write(
+    `${backstore}/info`,
+    "Status: ACTIVATED  Max Queue Depth: 128\n        iBlock device: sdb  UDEV PATH: /dev/x  readonly: 0\n        Major: 8 Minor: 16  CLAIMED: IBLOCK\n",
+  );
+  expect(await textsOf("8:16")).toEqual([
+    "it is offered by this host's iSCSI target as iblock_0/disk",
+  ]);
+  expect(await textsOf("8:32")).toEqual([]);
+});
+
 describe("a file", () => {
   const file = async (name = "disk.img") => {
     host.write(name, "content");
@@ -169,8 +183,7 @@ describe("a file", () => {
     const core = "sys/kernel/config/target/core";
     const info = `Status: ACTIVATED\n        TCM FILEIO ID: 0        File: ${host.path("disk.img")}  Size: 7  Mode: Buffered-WCE Async: 0\n`;
     host.write(`${core}/fileio_0/lun/info`, info).write(`${core}/fileio_0/lun/enable`, "1\n");
-    host.write(`${core}/iblock_1/off/udev_path`, host.path("disk.img"));
-    host.write(`${core}/iblock_1/off/enable`, "0\n");
+    host.write(`${core}/fileio_1/off/info`, info).write(`${core}/fileio_1/off/enable`, "0\n");
     expect((await usesIn(node)).map(({ text }) => text)).toEqual([
       "it is offered by this host's iSCSI target as fileio_0/lun",
     ]);
