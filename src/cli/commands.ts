@@ -207,6 +207,7 @@ export const resumeOptions = [
   ...VERIFY,
   ...PATIENCE,
   SALVAGE,
+  ...guardOptions,
 ] as const satisfies readonly OptionSpec[];
 
 export const jobsOptions = [

@@ -72,9 +72,11 @@ async function copyBetween(
   let target: CopyTarget | undefined;
   const outcome = await settle(async () => {
     source = await openSource(sourceRef, options, watch.signal);
-    target = await openTarget(targetRef, source.size, options, watch.signal);
+    const opened = await openTargetOrEarlier(targetRef, source.size, options, watch.signal);
+    target = opened.target;
     const job = await chooseJob(source, target, options, context, watch.signal);
     if (job !== undefined) return job;
+    if (opened.refusal !== undefined) throw opened.refusal;
     const plan = await planFor(source, target, targetRef, options);
     announce(plan, target, options, context);
     const ends = { source, target: target.volume, targetRef };
@@ -106,6 +108,23 @@ async function copyBetween(
   copying.begun = true;
   copying.job = outcome.value;
   return await goOn(outcome.value, options, context, watch);
+}
+
+/** With --resume, what --create finds to exist may be what an earlier run has made. */
+async function openTargetOrEarlier(
+  ref: string,
+  size: number,
+  options: Options,
+  signal: AbortSignal,
+): Promise<{ target: CopyTarget; refusal?: BlockhaulError }> {
+  try {
+    return { target: await openTarget(ref, size, options, signal) };
+  } catch (error) {
+    const exists = error instanceof BlockhaulError && error.code === "ERR_EXISTS";
+    if (!exists || !options.resume) throw error;
+    const volume = await openVolume(ref, { signal });
+    return { target: { volume, isNew: false }, refusal: error };
+  }
 }
 
 type Outcome<Result> = { readonly value: Result } | { readonly error: unknown };

@@ -1,10 +1,12 @@
 import { type CopyReport, formatSize, type ResumedJob, resumeCopy } from "../index.js";
 import type { CommandContext } from "./command.js";
+import { allowedGuards } from "./guard-options.js";
 import { limitsOf, proofOptions, stateDirectoryOf } from "./transfer.js";
 import type { Watch } from "./watch.js";
 
 type ResumeFlags = Parameters<typeof limitsOf>[0] &
-  Parameters<typeof proofOptions>[0] & {
+  Parameters<typeof proofOptions>[0] &
+  Parameters<typeof allowedGuards>[0] & {
     readonly stateDir?: string;
     readonly json?: boolean;
     readonly quiet?: boolean;
@@ -20,6 +22,7 @@ export function goOn(
   return resumeCopy(id, {
     ...limitsOf(options),
     ...proofOptions(options),
+    allow: allowedGuards(options),
     ...watch.options,
     stateDirectory: stateDirectoryOf(options),
     onResume: (job) => {

@@ -11,10 +11,10 @@ export function run(program: string, ...args: readonly string[]): string {
 export class Mounted implements Disposable {
   readonly folder: string;
 
-  constructor(device: string, folder: string, options = "rw") {
+  constructor(device: string, folder: string, options = "rw", type = "auto") {
     this.folder = folder;
     mkdirSync(folder, { recursive: true });
-    run("mount", "-o", options, device, folder);
+    run("mount", "-t", type, "-o", options, device, folder);
   }
 
   [Symbol.dispose](): void {
