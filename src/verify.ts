@@ -118,14 +118,15 @@ export async function verifyManifest(
     const differences = await compareChunks(chunks, chunksOf(list, 0, plan.size), 0, plan.size);
     // To the end: a manifest that is cut short is no proof.
     for await (const _ of chunks) break;
-    if (differences.length > 0) throw differs(volume, differences);
     const named = withName(plan, digest);
-    if (named !== header.digest) {
+    // The volume has the digest, or its chunks, but not both.
+    if ((named === header.digest) !== (differences.length === 0)) {
       throw new BlockhaulError("ERR_MANIFEST", {
         volume: file,
-        message: "its chunks are the volume's, but its digest is not: it was changed",
+        message: "its chunks do not have its digest: it was changed",
       });
     }
+    if (differences.length > 0) throw differs(volume, differences);
     return { size: plan.size, differences, digest: named, seconds: secondsSince(began) };
   } finally {
     list.close();
