@@ -112,11 +112,26 @@ function flagOf(option: string): string {
   return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
+/** A volume that could not be closed. */
+export interface CloseFailure {
+  readonly ref: string;
+  readonly error: unknown;
+}
+
+/** Closes volumes, whatever happens to the others. */
+export async function closeEach(volumes: readonly (Volume | undefined)[]): Promise<CloseFailure[]> {
+  const results = await Promise.allSettled(volumes.map((volume) => volume?.close()));
+  return results.flatMap((result, index) =>
+    result.status === "rejected"
+      ? [{ ref: volumes[index]?.ref ?? "", error: result.reason as unknown }]
+      : [],
+  );
+}
+
 /** Closes volumes, whatever happens to the others; the first error is the one that is reported. */
 export async function closeAll(volumes: readonly (Volume | undefined)[]): Promise<void> {
-  const results = await Promise.allSettled(volumes.map((volume) => volume?.close()));
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
+  const [failed] = await closeEach(volumes);
+  if (failed !== undefined) throw failed.error;
 }
 
 async function onSide<Result>(side: Side, action: () => Promise<Result>): Promise<Result> {

@@ -10,7 +10,15 @@ import {
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
 import type { copyOptions } from "./commands.js";
-import { type CopyTarget, closeAll, createOptions, openSource, openTarget } from "./copy-ends.js";
+import {
+  type CloseFailure,
+  type CopyTarget,
+  closeAll,
+  closeEach,
+  createOptions,
+  openSource,
+  openTarget,
+} from "./copy-ends.js";
 import { finishCopy } from "./copy-finish.js";
 import { rehearseGuards, showFindings, showNotices } from "./copy-guards.js";
 import { planText } from "./copy-report.js";
@@ -97,12 +105,12 @@ async function copyBetween(
       },
     });
   });
-  const closing = await settle(() => closeAll([source, target?.volume]));
+  const failures = await closeEach([source, target?.volume]);
   if ("error" in outcome) {
-    if ("error" in closing) warnOfClose(closing.error, context);
+    warnOfClose(failures, context);
     throw outcome.error;
   }
-  if ("error" in closing) throw closing.error;
+  if (failures[0] !== undefined) throw failures[0].error;
   if (typeof outcome.value !== "string") return outcome.value;
   // Only now: the job opens both ends itself.
   copying.begun = true;
@@ -138,13 +146,18 @@ async function settle<Result>(action: () => Promise<Result>): Promise<Outcome<Re
 }
 
 /** What is closed after a failure may fail because of it; that is not what has to be reported. */
-function warnOfClose(error: unknown, { stderr }: CommandContext): void {
-  if (!(error instanceof BlockhaulError)) return;
-  const advice =
-    error.code === "ERR_TIMEOUT"
-      ? "; it may stay attached: `blockhaul cleanup` takes it down later"
-      : "";
-  stderr.line(`warning: ${error.message}${advice}`);
+function warnOfClose(failures: readonly CloseFailure[], { stderr }: CommandContext): void {
+  const hangs = ({ error }: CloseFailure) =>
+    error instanceof BlockhaulError && error.code === "ERR_TIMEOUT";
+  for (const { error } of failures.filter((failure) => !hangs(failure))) {
+    stderr.line(`warning: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const hanging = failures.filter(hangs).map(({ ref }) => ref);
+  if (hanging.length === 0) return;
+  stderr.line(
+    `warning: requests still hang, so these could not be closed: ${hanging.join(", ")}; ` +
+      "what was attached for them stays until `blockhaul cleanup`",
+  );
 }
 
 /** What no volume can make right is said before one is opened, and above all before one is made. */

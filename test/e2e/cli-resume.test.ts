@@ -1,5 +1,5 @@
 /** Copies that are cut short go on, or are refused with the reason. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
@@ -272,5 +272,24 @@ describe("a target without room", () => {
     run("mount", "-o", "remount,size=64m", small.folder);
     await resumed(id ?? "");
     cmp(source, target);
+  });
+});
+
+describe("a target that hangs", () => {
+  it("ends the copy at the deadline, with the first error, and says what is left", async () => {
+    const fixture = fileURLToPath(new URL("fixtures/hanging-command.mjs", import.meta.url));
+    const args = ["copy", "--request-timeout", "0.5", "pattern:16MiB", "hanging:write"];
+    const ended = spawnSync(process.execPath, [fixture, ...args], {
+      env: { ...process.env, ...env },
+      encoding: "utf8",
+    });
+    expect(ended).toMatchObject({ status: 5, signal: null, stdout: "" });
+    expect(ended.stderr).toMatch(
+      /^warning: requests still hang, .*: pattern:16MiB, hanging:write; .* `blockhaul cleanup`$/m,
+    );
+    expect(ended.stderr).toMatch(
+      /^blockhaul: target hanging:write: write at offset \d+: no answer/m,
+    );
+    expect(ended.stderr).toMatch(/^hint: .*; `blockhaul resume [a-z0-9]{8}` goes on at 0%$/m);
   });
 });
