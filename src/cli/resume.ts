@@ -1,4 +1,4 @@
-import { showJob } from "../index.js";
+import { BlockhaulError, showJob } from "../index.js";
 import type { CommandRun } from "./command.js";
 import type { resumeOptions } from "./commands.js";
 import { finishCopy } from "./copy-finish.js";
@@ -16,6 +16,11 @@ export const runResume: CommandRun<typeof resumeOptions> = async ([id = ""], opt
     return finishCopy(report, options, context);
   } catch (error) {
     watch.clear();
+    if (error instanceof BlockhaulError && error.code === "ERR_TIMEOUT") {
+      context.stderr.line(
+        "warning: what was attached for requests that hang may stay until `blockhaul cleanup`",
+      );
+    }
     const { received, progress } = watch;
     const end = { target: job.target?.ref ?? "", received, progress, job: job.id, again: "" };
     throw await explainEnd(error, end, options, context);
