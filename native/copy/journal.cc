@@ -61,6 +61,17 @@ ReadAt reader_of(int file) {
   };
 }
 
+/// A file without a name. Not every file system makes one at once: overlayfs, the root of most
+/// containers, only since Linux 6.3.
+UniqueDescriptor open_temporary(const std::string& folder) {
+  UniqueDescriptor file(::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+  if (file || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return file;
+  std::string path = folder + "/blockhaul-XXXXXX";
+  UniqueDescriptor named(::mkostemp(path.data(), O_CLOEXEC));
+  if (named) ::unlink(path.c_str());
+  return named;
+}
+
 /// The contents of a new journal, and its first bytes.
 std::pair<JournalContents, std::vector<std::byte>> begin_journal(const JournalHeader& header) {
   JournalContents contents;
@@ -102,7 +113,7 @@ Result<std::unique_ptr<Journal>> Journal::create(const std::string& path,
 
 Result<std::unique_ptr<Journal>> Journal::create_temporary(const std::string& folder,
                                                            const JournalHeader& header) {
-  UniqueDescriptor file(::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+  UniqueDescriptor file = open_temporary(folder);
   if (!file) return failure(errno, "temporary file in " + folder);
   auto [contents, bytes] = begin_journal(header);
   if (const Status made = write_all(file.get(), 0, bytes); !made) return made.error();
