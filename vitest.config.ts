@@ -4,10 +4,15 @@ import { defineConfig } from "vitest/config";
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
-/** The conformance suite over drivers that take long in a guest: `npm run test:long`. */
-const longScenarios = ["lvm", "lvm-attached", "lvm-exported", "multipath"].map(
-  (name) => `test/guest/${name}.test.ts`,
-);
+/** The conformance suite over drivers that take long in a guest, and guest after guest: `npm run test:long`. */
+const longScenarios = [
+  "lvm",
+  "lvm-attached",
+  "lvm-exported",
+  "multipath",
+  "power-cuts-ext4",
+  "power-cuts-xfs",
+].map((name) => `test/guest/${name}.test.ts`);
 
 const inGuests = {
   globalSetup: ["test/support/guest-setup.ts"],

@@ -1,3 +1,3 @@
 import { testPowerCuts } from "../support/power-cuts.js";
 
-testPowerCuts({ fileSystem: "xfs", rounds: 1 });
+testPowerCuts({ fileSystem: "xfs", cuts: 10 });

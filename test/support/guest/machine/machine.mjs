@@ -77,7 +77,12 @@ export async function runGuest(command, options = {}) {
       ]),
       options.cpu === undefined ? quietestCpu() : options.cpu,
     ]);
-    const guest = startKernel(folder, shims.join(":"), cpu, kernelArguments(folder, share, options));
+    const guest = startKernel(
+      folder,
+      shims.join(":"),
+      cpu,
+      kernelArguments(folder, share, options),
+    );
     return await untilEnded(guest, share, options);
   } finally {
     process.off("exit", remove);
