@@ -115,6 +115,10 @@ class ProofFaultTest : public testing::TestWithParam<FaultCase> {
     ASSERT_FALSE(disk.rules().faults().empty());
     ASSERT_LT(run.took, 3 * kDeadline) << "not within the deadline";
     ASSERT_EQ(machine.broken_rule(), "");
+    // After a failure, a flush that succeeds would say nothing, and must not be taken to.
+    if (place == Place::target) {
+      ASSERT_EQ(machine.target().flushes_after_failure(), 0U);
+    }
     const bool failed = run.outcome.error.has_value();
     check_end(place, fault, times, operation, run);
     if (!failed && !fault.is_silent()) {

@@ -141,7 +141,12 @@ class Job {
     machine.start();
     const std::uint64_t end = is_last_ ? 0 : pick(10);
     const std::uint64_t moment = pick(one_in(2) ? 40 : 250);
-    if (end > 5 && machine.run_until([&] { return machine.moments() >= moment; })) {
+    const bool cut_short = machine.run_until([&] {
+      look_at_journal(machine);
+      return (end > 5 && machine.moments() >= moment) || !lie_of_journal_.empty();
+    });
+    ASSERT_EQ(lie_of_journal_, "");
+    if (cut_short) {
       ++(end > 7 ? tally_.kills : tally_.power_cuts);
       leave(machine, end <= 7);
       return;
@@ -312,6 +317,14 @@ class Job {
     check_claim();
   }
 
+  /// Cuts the power, as it were, each time that the journal has just got something.
+  void look_at_journal(const Machine& machine) {
+    if (lies_ || machine.journal().ended() == looked_at_) return;
+    looked_at_ = machine.journal().ended();
+    const Remains left = machine.after_crash(random_);
+    lie_of_journal_ = false_claim(left.journal.medium, left.target.medium, expected_, {});
+  }
+
   void check_claim() {
     if (lies_) return;
     const bool checks_digests = one_in(10);
@@ -328,7 +341,9 @@ class Job {
   SimImage expected_;
   Range bad_{};  ///< of the source, for good
   Remains remains_;
-  bool lies_ = false;  ///< the target, and what it says of its flushes
+  std::uint64_t looked_at_ = 0;   ///< operations on the journal
+  std::string lie_of_journal_{};  ///< in words
+  bool lies_ = false;             ///< the target, and what it says of its flushes
   bool is_last_ = false;
   bool done_ = false;
   bool faults_made_ = false;

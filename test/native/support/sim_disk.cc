@@ -97,6 +97,7 @@ SimDisk::Flight& SimDisk::begin(FileOperation& file, SimAccess access) {
   flight.refused = refusal(flight);
   if (flight.refused != 0) return flight;
   log_.push_back(logged);
+  if (has_failed_ && flight.operation == Operation::flush) ++flushes_after_failure_;
   check(flight);
   if (one_in(options_.interrupt_one_in)) {
     flight.refused = EINTR;
@@ -160,6 +161,8 @@ std::int64_t SimDisk::end(Flight& flight) {
   if (!flight.dead) {
     result = flight.refused != 0 ? -flight.refused : perform(flight);
   }
+  if (flight.operation != Operation::read && (result == -EIO || result == -ENOSPC))
+    has_failed_ = true;
   flights_.erase(flight.place);
   return result;
 }

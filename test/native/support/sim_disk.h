@@ -138,6 +138,8 @@ class SimDisk {
   /// What began and was not refused at once, as what is not aligned is.
   [[nodiscard]] const std::vector<LoggedRequest>& log() const { return log_; }
   [[nodiscard]] const std::vector<std::string>& breaches() const { return breaches_; }
+  /// Flushes that began after a write, a zero or a flush had failed for good.
+  [[nodiscard]] std::uint64_t flushes_after_failure() const { return flushes_after_failure_; }
 
  private:
   void check(const Flight& flight);
@@ -163,6 +165,8 @@ class SimDisk {
   bool is_off_ = false;
   std::uint64_t begun_ = 0;
   std::uint64_t ended_ = 0;
+  bool has_failed_ = false;
+  std::uint64_t flushes_after_failure_ = 0;
   std::vector<LoggedRequest> log_;
   std::vector<std::string> breaches_;
 };

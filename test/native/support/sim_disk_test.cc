@@ -327,6 +327,30 @@ TEST_P(SimVolumeTest, EveryRequestIsDoneWhole) {
   }
 }
 
+// What was lost is told once by the medium, and by the volume ever after.
+TEST_P(SimVolumeTest, NoFlushSucceedsAfterOneThatFailed) {
+  const Medium& medium = GetParam();
+  SimDisk disk({.sector = medium.sector, .grows = !medium.is_block}, SimImage(kSize));
+  disk.rules().add({.operation = Operation::flush, .error = ENOSPC});
+  Simulation world(1);
+  Reactor& reactor = world.add_reactor();
+  const auto volume = open_volume(world, disk,
+                                  {.size = kSize,
+                                   .is_block = medium.is_block,
+                                   .writes = true,
+                                   .direct = medium.direct,
+                                   .sector = medium.sector});
+  for (int i = 0; i < 3; ++i) {
+    bool done = false;
+    Request request{.operation = Operation::flush};
+    request.context = &done;
+    request.on_done = [](Request& answer) noexcept { *static_cast<bool*>(answer.context) = true; };
+    volume->submit(reactor, request);
+    ASSERT_TRUE(world.run_until([&] { return done; }));
+    EXPECT_EQ(request.error, ENOSPC);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Media, SimVolumeTest,
                          testing::Values(Medium{"Device512", true, true, 512},
                                          Medium{"Device4096", true, true, 4096},
