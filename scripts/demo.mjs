@@ -45,6 +45,8 @@ await main(async () => {
   await prepare(withCeph ? ["build", "demo", "ceph"] : ["build", "demo"]);
 
   const folder = mkdtempSync(path.join(tmpdir(), "blockhaul-demo-"));
+  // The host's journals are not for disks that go with the demo.
+  process.env.BLOCKHAUL_STATE_DIR = path.join(folder, "state");
   cleanups.push(() => {
     if (options.has("--keep")) say(`Files kept in ${folder}`);
     else rmSync(folder, { recursive: true, force: true });

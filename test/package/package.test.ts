@@ -78,7 +78,9 @@ function toolsOnly(): NodeJS.ProcessEnv {
   symlinkSync(process.execPath, path.join(tools, "node"));
   symlinkSync(npm, path.join(tools, "npm"));
   symlinkSync("/bin/sh", path.join(tools, "sh"));
-  return { HOME: process.env.HOME, PATH: tools, CC: "/bin/false", CXX: "/bin/false" };
+  const state = path.join(folder, "state");
+  const home = { HOME: process.env.HOME, BLOCKHAUL_STATE_DIR: state };
+  return { ...home, PATH: tools, CC: "/bin/false", CXX: "/bin/false" };
 }
 
 describe("the packed package", () => {
