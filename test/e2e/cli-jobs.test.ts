@@ -95,15 +95,14 @@ describe("a job that runs", () => {
     const target = newPath();
     const { command, id } = await startCopy(stateDirectory, ["--progress", "json", source, target]);
     const jobs = (...args: readonly string[]) => blockhaul(["jobs", ...args], { env });
+    expect((await jobs("pause", id)).status).toBe(0);
+    // What was in flight when it was told ends; then nothing moves from one report to the next.
+    await command.said(/("done":\d+,)[^\n]*"paused":true\}\n[^\n]*\1[^\n]*"paused":true\}\n/);
     await refuses(["jobs", "rm", id, "--state-dir", stateDirectory], {
       status: 4,
       code: "ERR_IN_USE",
       says: new RegExp(`process ${command.process.pid} works on job ${id}`),
     });
-
-    expect((await jobs("pause", id)).status).toBe(0);
-    // What was in flight when it was told ends; then nothing moves from one report to the next.
-    await command.said(/("done":\d+,)[^\n]*"paused":true\}\n[^\n]*\1[^\n]*"paused":true\}\n/);
     expect((await jobs()).stdout).toMatch(new RegExp(`^${id} +paused +\\d+%`, "m"));
 
     expect((await jobs("throttle", id, "1MiB", "--iops", "9")).status).toBe(0);

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { showJob } from "blockhaul";
+import { controlJob, showJob } from "blockhaul";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { blockhaul } from "../support/command.js";
@@ -241,6 +241,8 @@ describe("of two that want the same", () => {
   it("job or target the second is refused", async () => {
     const target = newPath();
     const { command, id } = await startCopy(state, [source, target]);
+    // Until all have been refused.
+    await controlJob(id, { paused: true }, { stateDirectory: state });
     try {
       await refuses(["resume", id, "--state-dir", state], inUse(/another process works on job/));
       // Whatever its state directory.

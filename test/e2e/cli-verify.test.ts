@@ -109,9 +109,10 @@ describe("copy --verify", () => {
   async function disturbed(flag: "--verify" | "--repair") {
     const target = newPath();
     const { command, id } = await startCopy(state, [flag, "--json", source, target]);
+    await controlJob(id, { paused: true }, { stateDirectory: state });
     // What is done and flushed is not written again.
     flipByte(target, 100);
-    await controlJob(id, { bandwidthLimit: 0 }, { stateDirectory: state });
+    await controlJob(id, { bandwidthLimit: 0, paused: false }, { stateDirectory: state });
     return { target, id, ...(await command.ended) };
   }
 
