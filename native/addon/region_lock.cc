@@ -7,9 +7,8 @@
 namespace blockhaul {
 
 void RegionLockHandle::define(Napi::Env env) {
-  Environment::of(env).region_lock_class = Napi::Persistent(
-      DefineClass(env, "NativeRegionLock",
-                  {InstanceMethod<&RegionLockHandle::release>("release")}));
+  Environment::of(env).region_lock_class = Napi::Persistent(DefineClass(
+      env, "NativeRegionLock", {InstanceMethod<&RegionLockHandle::release>("release")}));
 }
 
 Napi::Value RegionLockHandle::take(const Napi::CallbackInfo& call) {

@@ -7,8 +7,8 @@
 
 namespace blockhaul {
 
-/// JavaScript's hold on a lock (`NativeRegionLock` in src/native.ts). A handle that is forgotten, or
-/// whose environment goes, gives the lock back.
+/// JavaScript's hold on a lock (`NativeRegionLock` in src/native.ts). A handle that is forgotten,
+/// or whose environment goes, gives the lock back.
 class RegionLockHandle final : public Napi::ObjectWrap<RegionLockHandle> {
  public:
   static void define(Napi::Env env);

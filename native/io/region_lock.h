@@ -14,8 +14,8 @@ namespace blockhaul {
 /// (an open file description lock), and the kernel takes it back however the process ends.
 class RegionLock {
  public:
-  /// The lock on a byte of a file, which is made where it is missing, for its owner only; null where
-  /// somebody else has it, in this process or another. Does not wait.
+  /// The lock on a byte of a file, which is made where it is missing, for its owner only; null
+  /// where somebody else has it, in this process or another. Does not wait.
   static Result<std::unique_ptr<RegionLock>> take(const std::string& path, std::uint64_t place);
 
  private:
