@@ -130,6 +130,7 @@ TEST_F(CheckpointTest, LetACancelledCopyGoOnWithWhatIsLeft) {
 }
 
 TEST_F(CheckpointTest, RecordNothingMoreOnceTheTargetFailed) {
+  std::ptrdiff_t flushes_before = 0;
   for (const auto operation : {Operation::write, Operation::flush}) {
     auto journal = create();
     faulty_->add({.operation = operation,
@@ -146,6 +147,11 @@ TEST_F(CheckpointTest, RecordNothingMoreOnceTheTargetFailed) {
     });
     EXPECT_LE(journal->contents().checkpoints.size(), static_cast<std::size_t>(flushes));
     EXPECT_LT(journal->frontier(), kSize);
+    // The second flush failed; it never came to the target, and neither did a third.
+    if (operation == Operation::flush) {
+      EXPECT_LE(flushes - flushes_before, 1);
+    }
+    flushes_before = flushes;
     ::unlink(path().c_str());
   }
 }
@@ -168,6 +174,32 @@ TEST_F(CheckpointTest, KeepWhatIsDoneWhenTheSourceFails) {
   EXPECT_GE(frontier, 4 * kChunk);
   EXPECT_LE(frontier, 7 * kChunk);
   expect_copied(run(options(frontier), journal));
+}
+
+TEST_F(CheckpointTest, RecordWhatCouldNotBeRead) {
+  FaultVolume source(*source_);
+  const std::vector<Range> bad = {{64 * kKiB, 4 * kKiB}, {5 * kChunk + 1 * kMiB, 4 * kKiB}};
+  for (const Range& range : bad) {
+    source.add({.operation = Operation::read,
+                .offset = range.offset,
+                .length = range.length,
+                .times = FaultRule::kForEver});
+  }
+  std::promise<CopyOutcome> promise;
+  auto journal = create();
+  CopyOptions salvaging = options();
+  salvaging.use_extents = false;
+  salvaging.salvage = true;
+  {
+    auto threads = CopyThreads::start(
+        {std::shared_ptr<Volume>(&source, [](Volume*) {}), faulty_, journal}, salvaging,
+        [&](CopyOutcome result) { promise.set_value(std::move(result)); });
+    EXPECT_EQ(promise.get_future().get().bad, bad);
+  }
+  journal.reset();
+  RangeSet recorded;
+  for (const Range& range : open()->contents().bad) recorded.add(range);
+  EXPECT_EQ(recorded.list(), bad);
 }
 
 TEST_F(CheckpointTest, EndTheCopyWhereTheJournalCannotBeWritten) {

@@ -59,6 +59,34 @@ TEST_F(CopyHardshipTest, GivesUpAfterSoManyRetriesWithTheErrorThatItMet) {
   EXPECT_GE(run.took, retry_delay(0) + retry_delay(1) + retry_delay(2) + retry_delay(3));
 }
 
+// Every read fails once, and each of them may be made once more: they do not add up.
+TEST_F(CopyHardshipTest, CountsTheRetriesOfEachRequestAnew) {
+  auto one = stage({.use_extents = false, .retries = 1});
+  for (std::uint64_t at = 0; at < content_.bytes.size(); at += kRequest)
+    one->source_faults.add(
+        {.operation = Operation::read, .offset = at, .length = 1, .error = EBUSY});
+  const CopyRun run = one->copy->run();
+  one->check_success(content_, run);
+  EXPECT_EQ(one->copy->job().progress().retries, divide_up(content_.bytes.size(), kRequest));
+}
+
+// What is made once more has the whole deadline again, and the pause before it does not count.
+TEST_F(CopyHardshipTest, GivesARetryADeadlineOfItsOwn) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    const CopyOptions options{
+        .request_size = kRequest, .requests = 4, .retries = 5, .request_timeout = seconds(1)};
+    const MemoryVolumeOptions from{
+        .size = content_.bytes.size(), .longest_delay = milliseconds(900), .seed = seed};
+    CopyStage one(content_, from, {.size = content_.bytes.size()}, options, seed);
+    one.source_faults.add({.operation = Operation::read,
+                           .offset = 640 * kKiB,
+                           .length = 1,
+                           .times = 5,
+                           .error = EBUSY});
+    one.check_success(content_, one.copy->run());
+  }
+}
+
 TEST_F(CopyHardshipTest, DoesNotRetryWhatWillNotPass) {
   for (const int error : {EIO, ENOSPC, ENODEV, EROFS, ENXIO}) {
     auto one = stage({.retries = 5});
@@ -99,6 +127,22 @@ TEST_F(CopyHardshipTest, MakesZerosOfWhatCannotBeReadAndListsIt) {
                 std::byte{});
   EXPECT_EQ(difference(expected, one->target_bytes()), "");
   EXPECT_EQ(run.outcome.digest, reference_digest(DigestKind::xxh3, expected)) << "of the target";
+}
+
+// With one buffer for all of the copy: what stood in it must not come out in a bad block's place.
+TEST_F(CopyHardshipTest, MakesZerosInABufferThatWasUsedBefore) {
+  const Content content = content_of(kMiB, {{0, kMiB, ExtentKind::data}}, 4);
+  CopyStage one(content, {.size = kMiB}, {.size = kMiB},
+                {.request_size = kRequest, .requests = 1, .salvage = true}, 1);
+  one.source_faults.add({.operation = Operation::read,
+                         .offset = 520 * kKiB,
+                         .length = 1,
+                         .times = FaultRule::kForEver});
+  const CopyRun run = one.copy->run();
+  ASSERT_FALSE(run.outcome.error);
+  Bytes expected = content.bytes;
+  std::fill_n(expected.begin() + 520 * kKiB, 4 * kKiB, std::byte{});
+  EXPECT_EQ(difference(expected, one.target_bytes()), "");
 }
 
 TEST_F(CopyHardshipTest, SalvagesNothingFromAnErrorThatIsNotThePlaces) {
@@ -175,6 +219,29 @@ TEST_F(CopyHardshipTest, WaitsForWhatIsWithinItsDeadlineBeforeItGivesUpTheRest) 
   EXPECT_LE(one->world.elapsed(), seconds(45));
   post(reactor, [&] { one->source_faults.release(); });
   one->world.run_to_rest();
+}
+
+// One lane hangs in a read, another in a write: the first that comes back is not the last.
+TEST_F(CopyHardshipTest, IsDrainedWhenTheLastLaneIs) {
+  const CopyOptions options{
+      .request_size = kRequest, .requests = 2, .lanes = 2, .request_timeout = seconds(30)};
+  const std::uint64_t size = content_.bytes.size();
+  CopyStage one(content_, {.size = size}, {.size = size}, options, 1);
+  one.source_faults.add({.operation = Operation::read, .action = FaultRule::Action::hang});
+  one.target_faults.add({.times = FaultRule::kForEver, .action = FaultRule::Action::hang});
+  bool ended = false;
+  bool drained = false;
+  SimReactor& first = one.world.add_reactor();
+  SimReactor& second = one.world.add_reactor();
+  ASSERT_TRUE(one.copy->job().start(
+      {&first, &second}, [&](const CopyOutcome& outcome) { ended = outcome.abandoned; },
+      [&] { drained = true; }));
+  ASSERT_TRUE(one.world.run_until([&] { return ended; }));
+  post(first, [&] { one.source_faults.release(); });
+  one.world.run_to_rest();
+  EXPECT_FALSE(drained) << "the other one still hangs";
+  post(first, [&] { one.target_faults.release(); });
+  EXPECT_TRUE(one.world.run_until([&] { return drained; }));
 }
 
 TEST_F(CopyHardshipTest, IsNotGivenUpWhereWhatHungComesBackInTime) {

@@ -14,6 +14,7 @@
 #include "core/units.h"
 #include "io/reactor_thread.h"
 #include "support/content.h"
+#include "support/faulty_reactor.h"
 #include "support/reactor_host.h"
 #include "support/temporary.h"
 
@@ -139,6 +140,47 @@ TEST_F(JournalTest, TakesBackWhatWasRewoundAndGoesOnFromThere) {
   std::vector<ChunkRun> expected = runs_from(0, 6);
   for (const ChunkRun& run : runs_from(100, 2)) expected.push_back(run);
   EXPECT_EQ(journal->chunks(0, 8 * kChunk).value(), expected);
+}
+
+TEST_F(JournalTest, TakesBackSeveralCheckpointsAtOnce) {
+  std::vector<ChunkRun> expected = runs_from(0, 2);
+  for (const ChunkRun& run : runs_from(100, 3)) expected.push_back(run);
+  {
+    auto journal = create();
+    for (const std::uint64_t chunk : {0, 3, 6})
+      EXPECT_EQ(checkpoint(*journal, (chunk + 3) * kChunk, runs_from(chunk, 3)), 0);
+    EXPECT_TRUE(journal->rewind(2 * kChunk));
+    EXPECT_EQ(checkpoint(*journal, 5 * kChunk, runs_from(100, 3)), 0);
+    EXPECT_EQ(journal->chunks(0, 5 * kChunk).value(), expected);
+  }
+  auto journal = open();
+  EXPECT_EQ(journal->frontier(), 5 * kChunk);
+  EXPECT_EQ(journal->contents().checkpoints.size(), 2U);
+  EXPECT_EQ(journal->chunks(0, 5 * kChunk).value(), expected);
+}
+
+// The kernel may write less than it was asked to.
+TEST_F(JournalTest, TakesUpAShortWriteWhereItEnded) {
+  FaultyReactor reactor;
+  reactor.perform = [](const FileOperation& operation) {
+    return FaultyReactor::up_to(operation, 7);
+  };
+  {
+    auto journal = create();
+    bool done = false;
+    JournalAppend append{.frontier = 4 * kChunk, .runs = runs_from(0, 4)};
+    append.context = &done;
+    append.on_done = [](JournalAppend& one, int error) noexcept {
+      EXPECT_EQ(error, 0);
+      *static_cast<bool*>(one.context) = true;
+    };
+    journal->append(reactor, append);
+    while (!done) reactor.turn();
+  }
+  auto journal = open();
+  EXPECT_FALSE(journal->contents().torn);
+  EXPECT_EQ(journal->frontier(), 4 * kChunk);
+  EXPECT_EQ(journal->chunks(0, 4 * kChunk).value(), runs_from(0, 4));
 }
 
 TEST_F(JournalTest, DropsATailThatIsTornAtAnyByte) {

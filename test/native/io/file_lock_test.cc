@@ -10,6 +10,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "io/region_lock.h"
 #include "support/temporary.h"
 
 namespace blockhaul::test {
@@ -91,6 +92,25 @@ TEST_F(FileLockTest, DoesNotOutliveItsHolderInAProgramThatItStarted) {
   EXPECT_EQ(::read(reader.get(), &none, 1), 0);
   EXPECT_TRUE(take());
   EXPECT_EQ(::kill(program, SIGKILL), 0) << "the program did not live that long";
+}
+
+// One file with a lock for each job, and for each target.
+TEST_F(FileLockTest, OfOnePlaceKeepsOthersFromThatPlaceAlone) {
+  const auto take_place = [this](std::uint64_t place) {
+    auto taken = RegionLock::take(path_, place);
+    EXPECT_TRUE(taken) << taken.error().message;
+    return taken ? std::move(taken.value()) : nullptr;
+  };
+  constexpr std::uint64_t kFar = (std::uint64_t{1} << 48) - 1;
+  auto near = take_place(7);
+  const auto far = take_place(kFar);
+  EXPECT_NE(near, nullptr);
+  EXPECT_NE(far, nullptr);
+  EXPECT_EQ(take_place(7), nullptr);
+  EXPECT_EQ(take_place(kFar), nullptr);
+  EXPECT_NE(take_place(8), nullptr);
+  near.reset();
+  EXPECT_NE(take_place(7), nullptr);
 }
 
 TEST_F(FileLockTest, RefusesWhatIsNoLock) {

@@ -24,11 +24,13 @@ class FaultyReactor final : public Reactor {
     request.context = &done;
     request.on_done = [](Request& one) noexcept { *static_cast<bool*>(one.context) = true; };
     volume.submit(*this, request);
-    while (!done) {
-      run_tasks();
-      wait(nullptr);
-    }
+    while (!done) turn();
     return request.error;
+  }
+  /// Does what is waiting by now.
+  void turn() {
+    run_tasks();
+    wait(nullptr);
   }
 
   void submit(FileOperation& operation) override { waiting_.push_back(&operation); }
