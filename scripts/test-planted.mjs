@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 
 import { prepare } from "./lib/prepare.mjs";
 import { record, recordCount } from "./lib/results.mjs";
-import { main, run, Stop, say } from "./lib/run.mjs";
+import { main, root, run, Stop, say } from "./lib/run.mjs";
 import { folder, parsePatch, readBugs, shardOf, splitPatch } from "./planted/patch.mjs";
 import { buildNative, configureNative, runNative, runUnit } from "./planted/runs.mjs";
 import { plant, refreshTree, takeOut } from "./planted/scratch.mjs";
@@ -104,6 +104,8 @@ async function runWithoutBugs(bugs) {
   const options = { deadline: deadlineWithoutBugs };
   const filters = new Set(catchers.flatMap((one) => (one.kind === "native" ? [one.filter] : [])));
   const files = new Set(catchers.flatMap((one) => (one.kind === "unit" ? [one.file] : [])));
+  const absent = [...files].find((file) => !existsSync(path.join(root, file)));
+  if (absent !== undefined) throw new Stop(`a patch names ${absent}, which is not there`);
   const runs = [];
   if (filters.size > 0) runs.push(await runNative([...filters], options));
   if (files.size > 0) runs.push(await runUnit([...files], options));
