@@ -27,6 +27,7 @@ async function makeJob(target: string, state?: EndState): Promise<string> {
     store,
     { source: end("file:0:0"), target: end(target), options: {} as never },
     { size: 5, digest: "xxh3" },
+    undefined,
   );
   if (state !== undefined) await job.end(state);
   job.close();
