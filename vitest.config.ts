@@ -6,6 +6,7 @@ const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 /** The conformance suite over drivers that take long in a guest, and guest after guest: `npm run test:long`. */
 const longScenarios = [
+  "faults-mapper",
   "lvm",
   "lvm-attached",
   "lvm-exported",

@@ -142,13 +142,25 @@ function writeParts(file: string, size: number, parts: readonly [number, Buffer]
 class Round {
   readonly #jobs = new Set<string>();
 
+  readonly disks: Disks;
+  readonly random: Random;
+  readonly counts: PowerCutCounts;
+  readonly bootIds: Set<unknown>;
+  readonly number: number;
+
   constructor(
-    readonly disks: Disks,
-    readonly random: Random,
-    readonly counts: PowerCutCounts,
-    readonly bootIds: Set<unknown>,
-    readonly number: number,
-  ) {}
+    disks: Disks,
+    random: Random,
+    counts: PowerCutCounts,
+    bootIds: Set<unknown>,
+    number: number,
+  ) {
+    this.disks = disks;
+    this.random = random;
+    this.counts = counts;
+    this.bootIds = bootIds;
+    this.number = number;
+  }
 
   async run(comparesLast: boolean): Promise<void> {
     for (let boot = 1; boot <= mostBoots; boot++) {
