@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint64_t kLongestZero = 256 * kMiB;
 constexpr std::chrono::nanoseconds kLongestTick = std::chrono::seconds(1);
 /// Chunks whose digests are read from a journal at a time.
-constexpr std::uint64_t kPrimedAtOnce = 64 * 1024 * kChunk;
+constexpr std::uint64_t kPrimedAtOnce = 64 * kKiB * kChunk;
 
 std::string in_seconds(std::chrono::nanoseconds duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) + " s";
@@ -86,7 +86,7 @@ Status CopyJob::start(const std::vector<Reactor*>& reactors, OnFinished on_finis
   }
   on_finished_ = std::move(on_finished);
   on_drained_ = std::move(on_drained);
-  if (const Status primed = prime_digest(); !primed) return primed;
+  if (Status primed = prime_digest(); !primed) return primed;
   skips_zeros_ = skips_zeros_ && target_.confirm_zero(stopping_);
   conductor_ = reactors.front();
   {

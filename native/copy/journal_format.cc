@@ -16,8 +16,8 @@ constexpr std::string_view kMagic = "bhjrnl01";
 constexpr std::size_t kFrameHead = 16;
 /// Far more than any frame holds: a length beyond it is no length.
 constexpr std::uint32_t kLongestFrame = 16U * 1024 * 1024;
-constexpr std::size_t kRunsInFrame = 16 * 1024;
-constexpr std::size_t kRangesInFrame = 64 * 1024;
+constexpr std::size_t kRunsInFrame = 16 * kKiB;
+constexpr std::size_t kRangesInFrame = 64 * kKiB;
 
 void put(std::vector<std::byte>& bytes, std::uint64_t value, std::size_t width) {
   for (std::size_t i = 0; i < width; ++i) bytes.push_back(static_cast<std::byte>(value >> (8 * i)));
