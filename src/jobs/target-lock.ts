@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
-import { BlockhaulError } from "../errors.js";
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { type NativeRegionLock, native } from "../native.js";
 import { lockFolder, lockPlace } from "../system/state-directory.js";
 import type { Volume } from "../volume.js";
@@ -18,9 +18,7 @@ const SHARED_KINDS: readonly string[] = ["file", "block", "rbd"];
 export async function lockTarget(target: Volume): Promise<NativeRegionLock | undefined> {
   const { kind, identity } = target.info;
   if (!SHARED_KINDS.includes(kind)) return undefined;
-  const folder = lockFolder();
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const lock = native().lockRegion(path.join(folder, "targets.lock"), lockPlace(identity));
+  const lock = await takeLock(identity);
   if (lock !== null) return lock;
   throw new BlockhaulError("ERR_IN_USE", {
     side: "target",
@@ -28,4 +26,16 @@ export async function lockTarget(target: Volume): Promise<NativeRegionLock | und
     message: "another copy to it is under way",
     hint: "`blockhaul jobs` shows what runs; wait for its end",
   });
+}
+
+async function takeLock(identity: string): Promise<NativeRegionLock | null> {
+  const folder = lockFolder();
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return native().lockRegion(path.join(folder, "targets.lock"), lockPlace(identity));
+  } catch (error) {
+    throw toBlockhaulError(error).withContext({
+      hint: `who writes to which target is kept in ${folder}, which this user must be able to write to`,
+    });
+  }
 }
