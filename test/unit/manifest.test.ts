@@ -43,6 +43,14 @@ const manifest = fc
     return { runs, header: { ...header, size: Math.max(0, chunks * CHUNK - missing) } };
   });
 
+/** Of three chunks, by xxh3. */
+function someManifest() {
+  const end = { ref: "file:a", identity: "file:1:2", size: 3 * CHUNK, blockSize: 512 };
+  const header = { source: end, target: end, size: 3 * CHUNK, digest: "xxh3:00" };
+  const runs = ["00", "11", "22"].map((byte) => ({ count: 1, digest: byte.repeat(16) }));
+  return { header: { ...header, algorithm: "xxh3" as const }, runs };
+}
+
 async function* each(runs: readonly ChunkRun[]) {
   yield* runs;
 }
@@ -79,6 +87,25 @@ describe("a manifest", () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  it("that ends with any whole line but its last is none", async () => {
+    const { header, runs } = someManifest();
+    await writeManifest(file, header, each(runs));
+    const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+    for (let kept = 0; kept < lines.length; kept += 1) {
+      const text = lines.slice(0, kept).map((line) => `${line}\n`);
+      writeFileSync(file, text.join(""));
+      await expect(readAll()).rejects.toMatchObject({ code: "ERR_MANIFEST" });
+    }
+  });
+
+  it("whose digests are none of its kind is none", async () => {
+    const { header, runs } = someManifest();
+    for (const digest of ["", "x".repeat(32), "AB".repeat(16), "ab".repeat(32), "ab".repeat(15)]) {
+      await writeManifest(file, header, each([...runs.slice(1), { count: 1, digest }]));
+      await expect(readAll()).rejects.toMatchObject({ code: "ERR_MANIFEST" });
+    }
   });
 
   it("that somebody made up is read or refused, never anything else", async () => {
