@@ -107,8 +107,8 @@ describe("a program that is run", () => {
 });
 
 describe("a program that takes too long", () => {
-  /** Writes its number down; ends once nobody reads its output any more, whatever becomes of us. */
-  const endless = (file: string) => `echo $$ > ${file}; while echo; do :; done`;
+  /** Writes its number down; ends once this process is gone, whatever becomes of the test. */
+  const endless = (file: string) => `echo $$ > ${file}; while kill -0 ${process.pid}; do :; done`;
   const isAlive = (pid: number) => existsSync(`/proc/${pid}`);
   const pidIn = (file: string) => Number(readFileSync(file, "utf8"));
 
