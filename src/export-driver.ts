@@ -127,7 +127,13 @@ async function claimDevice(
         const zero = provenZero ? { provenZero } : {};
         return await native().openPosix({ path, mode, kind: "block", exclusive: true, ...zero });
       } catch (error) {
-        if (!(error instanceof BlockhaulError) || error.code !== "ERR_IN_USE") throw error;
+        if (!(error instanceof BlockhaulError)) throw error;
+        // A device whose first commands are being tried again cannot be opened for a moment (sd_open).
+        if (error.errnoName === "ENXIO") {
+          refusal = error;
+          return undefined;
+        }
+        if (error.code !== "ERR_IN_USE") throw error;
         refusal = error.withContext({
           hint: `somebody on this host has claimed it: \`lsblk ${path}\` shows who; udev may have activated what it holds`,
         });
