@@ -13,7 +13,7 @@ import { prepare } from "./lib/prepare.mjs";
 import { record, recordCount } from "./lib/results.mjs";
 import { main, root, run, Stop, say } from "./lib/run.mjs";
 import { folder, parsePatch, readBugs, shardOf, splitPatch } from "./planted/patch.mjs";
-import { buildNative, configureNative, runNative, runUnit } from "./planted/runs.mjs";
+import { buildNative, checkTypes, configureNative, runNative, runUnit } from "./planted/runs.mjs";
 import { plant, refreshTree, takeOut } from "./planted/scratch.mjs";
 import { deadlineFor, judge, named } from "./planted/verdict.mjs";
 
@@ -80,11 +80,18 @@ function choose(names, shard) {
 
 /** @param {readonly PlantedBug[]} bugs */
 async function buildAtFirst(bugs) {
+  const types = bugs.some(isInTypeScript) ? await checkTypes() : undefined;
+  if (types !== undefined) throw new Stop(types);
   if (!isAnyNative(bugs)) return;
   say("Building the native tests, without any bug");
   await configureNative();
   const failure = await buildNative();
   if (failure !== undefined) throw new Stop(failure);
+}
+
+/** @param {PlantedBug} bug */
+function isInTypeScript({ touched }) {
+  return touched.some((file) => file.endsWith(".ts"));
 }
 
 /** @param {readonly PlantedBug[]} bugs */
@@ -147,6 +154,21 @@ and take the edit back.`;
   if (failure !== undefined) {
     return { verdict: "not caught", how: "does not compile", detail: failure };
   }
+  // A bug that the compiler sees is none that could have been made.
+  const [types, found] = await Promise.all([
+    isInTypeScript(bug) ? checkTypes() : undefined,
+    runCatchers(bug, healthy),
+  ]);
+  if (types === undefined) return found;
+  return { verdict: "not caught", how: "does not compile", detail: types };
+}
+
+/**
+ * @param {PlantedBug} bug
+ * @param {readonly Test[]} healthy
+ * @returns {Promise<Omit<Finding, "seconds">>}
+ */
+async function runCatchers(bug, healthy) {
   /** @type {Omit<Finding, "seconds">} */
   let found = { verdict: "skipped", how: "" };
   for (const catcher of bug.catchers) {

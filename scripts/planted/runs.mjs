@@ -30,6 +30,19 @@ export async function buildNative() {
   return status === 0 ? undefined : output.trim();
 }
 
+/** @returns {Promise<string | undefined>} what the TypeScript compiler has to say against src/ */
+export async function checkTypes() {
+  const compiler = path.join(tree, "node_modules", "typescript", "bin", "tsc");
+  // What has not changed since the last look is not looked at again.
+  const memory = ["--incremental", "--tsBuildInfoFile", path.join(out, "types.tsbuildinfo")];
+  const { status, output } = await tryRun(
+    process.execPath,
+    [compiler, "-p", "tsconfig.build.json", "--noEmit", ...memory],
+    { cwd: tree, capture: true },
+  );
+  return status === 0 ? undefined : output.trim();
+}
+
 /**
  * @param {readonly string[]} filters
  * @param {{ deadline: number, untilFirstFailure?: boolean }} options
