@@ -1,5 +1,8 @@
 #include "addon/running_copy.h"
 
+#include <mutex>
+#include <vector>
+
 #include "addon/arguments.h"
 #include "addon/journal_handle.h"
 #include "addon/volume_handle.h"
@@ -136,9 +139,11 @@ void RunningCopy::begin_shut_down() { cancel(); }
 /// hang for ever: its memory, volumes and threads are left to the end of the process.
 void RunningCopy::await_shut_down() {
   if (abandoned_) {
-    static_cast<void>(threads_.release());
-    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): kept for good, as said
-    static_cast<void>(new std::shared_ptr<RunningCopy>(shared_from_this()));
+    // Environments of several threads may end at once.
+    static std::mutex mutex;
+    static auto* const hanging = new std::vector<std::shared_ptr<RunningCopy>>();
+    const std::lock_guard lock(mutex);
+    hanging->push_back(shared_from_this());
     return;
   }
   threads_.reset();
