@@ -1,4 +1,4 @@
-import { cancelled, type EngineWatch, type HeldVolume, hold } from "./copy/engine.js";
+import { cancelled, type HeldVolume, hold, watchOf } from "./copy/engine.js";
 import { type CopyOptions, type CopyPlan, checkCallbacks, planCopy } from "./copy/plan.js";
 import type { CopyReport } from "./copy/report.js";
 import { endOf, runCopy } from "./copy/run.js";
@@ -80,28 +80,9 @@ async function createJob(
   plan: CopyPlan,
   told: Pick<CopyOptions, "manifest" | "allow">,
 ): Promise<Job> {
-  const options: JobOptions = {
-    requests: plan.requests,
-    requestSize: plan.requestSize,
-    memory: plan.memory,
-    threads: plan.threads,
-    useExtents: plan.useExtents,
-    bandwidthLimit: plan.bandwidthLimit,
-    iopsLimit: plan.iopsLimit,
-    retries: plan.retries,
-    requestTimeoutMs: plan.requestTimeoutMs,
-    stallLimitMs: plan.stallLimitMs,
-    checkpointIntervalMs: plan.checkpointIntervalMs,
-    salvage: plan.salvage,
-    verify: plan.verify,
-    repair: plan.repair,
-    ...told,
-  };
+  const { source: _from, target: _to, size, method: _method, digest, journal, ...rest } = plan;
+  const options: JobOptions = { ...rest, ...told };
   const facts = { source: endOf(source), target: endOf(target.volume), options };
-  const geometry = { size: plan.size, digest: plan.digest };
+  const geometry = { size, digest };
   return Job.create(store, facts, geometry, await ownClient(target.native));
-}
-
-function watchOf({ signal, onProgress, progressIntervalMs, control }: CopyOptions): EngineWatch {
-  return { signal, onProgress, progressIntervalMs, control };
 }

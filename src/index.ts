@@ -68,7 +68,6 @@ export { type EngineStatus, engineStatus, type ToolStatus, toolStatus } from "./
 export {
   controlJob,
   findResumable,
-  type JobEnd,
   type JobOptions,
   type JobState,
   type JobStatus,
@@ -77,7 +76,7 @@ export {
   removeJob,
   showJob,
 } from "./jobs.js";
-export type { ManifestEnd, ManifestHeader } from "./manifest.js";
+export type { ManifestHeader } from "./manifest.js";
 export type {
   IoStatus,
   LibrbdStatus,
@@ -108,3 +107,4 @@ export {
   Volume,
   type VolumeInfo,
 } from "./volume.js";
+export type { VolumeEnd } from "./volume-end.js";

@@ -6,7 +6,6 @@ import {
   type BegunNote,
   type EndedNote,
   type EndState,
-  type JobEnd,
   type JobOptions,
   parseJobRecord,
   parseNotes,
@@ -14,8 +13,9 @@ import {
 import { JobStore } from "./jobs/store.js";
 import { type DigestKind, native, type Range } from "./native.js";
 import type { Volume } from "./volume.js";
+import type { VolumeEnd } from "./volume-end.js";
 
-export type { JobEnd, JobOptions } from "./jobs/record.js";
+export type { JobOptions } from "./jobs/record.js";
 
 /**
  * "interrupted": stopped on request, or its process is gone; "superseded": the target was written to by
@@ -31,8 +31,8 @@ export interface JobStatus {
   readonly limits: CopyLimits;
   /** `resume` can go on with it, as far as the journal tells. */
   readonly resumable: boolean;
-  readonly source: JobEnd | undefined;
-  readonly target: JobEnd | undefined;
+  readonly source: VolumeEnd | undefined;
+  readonly target: VolumeEnd | undefined;
   /** Bytes. */
   readonly size: number;
   /** Bytes from the start that are done and flushed. */
@@ -100,7 +100,7 @@ export async function findResumable(
   const store = new JobStore(options.stateDirectory);
   const id = await store.lastOf(target.info.identity);
   const job = id === undefined ? undefined : await statusOf(store, id);
-  const isEnd = (end: JobEnd | undefined, { info }: Volume) =>
+  const isEnd = (end: VolumeEnd | undefined, { info }: Volume) =>
     end?.identity === info.identity && end.size === info.size;
   const fits = job?.resumable && isEnd(job.source, source) && isEnd(job.target, target);
   return fits ? job : undefined;

@@ -5,23 +5,15 @@ import { CHUNK } from "./copy/chunks.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
 import type { ChunkRun, DigestKind } from "./native.js";
 import { writeDurably } from "./system/durable-file.js";
-
-/** One end of a copy, as a manifest names it. */
-export interface ManifestEnd {
-  readonly ref: string;
-  readonly identity: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Bytes. */
-  readonly blockSize: number;
-}
+import { isCount } from "./units.js";
+import { isVolumeEnd, type VolumeEnd } from "./volume-end.js";
 
 /** The first line of a manifest. */
 export interface ManifestHeader {
   readonly format: "blockhaul-manifest";
   readonly version: 1;
-  readonly source: ManifestEnd;
-  readonly target: ManifestEnd;
+  readonly source: VolumeEnd;
+  readonly target: VolumeEnd;
   /** Bytes that the digests cover, from the start of both. */
   readonly size: number;
   readonly leafSize: number;
@@ -117,8 +109,8 @@ export function parseManifestHeader(line: string, file: string): ManifestHeader 
     (algorithm === "xxh3" || algorithm === "sha256") &&
     typeof digest === "string" &&
     digest.startsWith(`${algorithm}:`) &&
-    isEnd(value.source) &&
-    isEnd(value.target);
+    isVolumeEnd(value.source) &&
+    isVolumeEnd(value.target);
   if (!isSound) throw malformed(file, 1, "a field is missing, or has no possible value");
   return value as unknown as ManifestHeader;
 }
@@ -163,16 +155,6 @@ function parseLine(line: string, file: string, number: number): Record<string, u
     // Said below.
   }
   throw malformed(file, number, "it is no JSON object");
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isEnd(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  const { ref, identity, size } = value as Record<string, unknown>;
-  return typeof ref === "string" && typeof identity === "string" && isCount(size);
 }
 
 function malformed(file: string, line: number, reason: string): BlockhaulError {

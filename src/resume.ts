@@ -1,4 +1,4 @@
-import { cancelled, type EngineWatch, type HeldVolume, hold } from "./copy/engine.js";
+import { cancelled, type EngineWatch, type HeldVolume, hold, watchOf } from "./copy/engine.js";
 import { type CopyOptions, type CopyPlan, planCopy } from "./copy/plan.js";
 import type { CopyReport } from "./copy/report.js";
 import { runCopy } from "./copy/run.js";
@@ -9,11 +9,13 @@ import type { GuardName } from "./guards/guard.js";
 import { checkWatched, ownClient } from "./guards/watched.js";
 import { forgetControl, readControl } from "./jobs/control.js";
 import { Job } from "./jobs/job.js";
-import type { JobEnd } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
 import { lockTarget } from "./jobs/target-lock.js";
+import type { Range } from "./native.js";
+import { onlyGiven } from "./only-given.js";
 import { waitFor } from "./system/wait.js";
 import { type OpenOptions, openVolume, type Volume } from "./volume.js";
+import type { VolumeEnd } from "./volume-end.js";
 
 /** How a copy goes on. What is not named is as the job was told when it was begun. */
 export interface ResumeOptions
@@ -178,7 +180,7 @@ function checkState(job: Job): void {
 
 /** Opens an end and looks whether it is what the journal is bound to. */
 async function openEnd(
-  expected: JobEnd,
+  expected: VolumeEnd,
   options: OpenOptions & Required<Pick<OpenOptions, "mode">>,
 ): Promise<Volume> {
   const side = options.mode === "write" ? "target" : "source";
@@ -214,10 +216,6 @@ function planOf(job: Job, source: Volume, target: Volume, options: ResumeOptions
 async function limitsTold(job: Job): Promise<ResumeOptions> {
   const { bandwidthLimit, iopsLimit } = await readControl(job.store, job.id);
   return onlyGiven({ bandwidthLimit, iopsLimit });
-}
-
-function onlyGiven(options: ResumeOptions): ResumeOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /**
@@ -262,12 +260,7 @@ async function beginOfWindow(job: Job): Promise<number> {
   return Math.min(window, checkpoints.at(-2) ?? 0);
 }
 
-interface Part {
-  readonly offset: number;
-  readonly length: number;
-}
-
-function overlaps(one: Part, other: Part): boolean {
+function overlaps(one: Range, other: Range): boolean {
   return one.offset < other.offset + other.length && other.offset < one.offset + one.length;
 }
 
@@ -279,8 +272,4 @@ function sourceChanged(job: Job, offset: number): BlockhaulError {
     message: "it was written to since the copy began",
     hint: "begin anew, from a snapshot or a source that nobody writes to",
   });
-}
-
-function watchOf({ signal, onProgress, progressIntervalMs, control }: ResumeOptions): EngineWatch {
-  return { signal, onProgress, progressIntervalMs, control };
 }

@@ -75,3 +75,8 @@ export function formatDuration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
   return seconds < 120 ? `${Math.round(seconds)} s` : formatClock(seconds);
 }
+
+/** Whether a parsed value is a whole number from 0 on that no arithmetic rounds. */
+export function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

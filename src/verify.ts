@@ -1,5 +1,5 @@
 import { chunksOf, compareChunks } from "./copy/chunks.js";
-import { type EngineWatch, hold } from "./copy/engine.js";
+import { type EngineWatch, hold, watchOf } from "./copy/engine.js";
 import { type CopyOptions, type CopyPlan, planReading } from "./copy/plan.js";
 import { differs } from "./copy/run.js";
 import { type ReadingPlan, readDigests, type VerificationReport } from "./copy/verification.js";
@@ -49,7 +49,7 @@ export async function digestVolume(
 ): Promise<DigestReport> {
   const began = performance.now();
   const plan = planReading(volume, options);
-  const { list, digest } = await readWhole(volume, plan, watchOf(options));
+  const { list, digest } = await readWhole(volume, plan, watchOf(options, "verify"));
   list.close();
   return { digest: withName(plan, digest), size: plan.size, seconds: secondsSince(began) };
 }
@@ -72,8 +72,8 @@ export async function verifyVolumes(
   const plan = planReading(source, options);
   // The slower of the two says how far they are.
   const [one, other] = await bothOrNeither(
-    readWhole(source, plan, { ...watchOf(options), onProgress: undefined }),
-    readWhole(target, plan, watchOf(options)),
+    readWhole(source, plan, { ...watchOf(options, "verify"), onProgress: undefined }),
+    readWhole(target, plan, watchOf(options, "verify")),
   );
   try {
     const differences = await compareChunks(
@@ -113,7 +113,7 @@ export async function verifyManifest(
     ...planReading(volume, { ...options, digest: header.algorithm }),
     size: header.size,
   };
-  const { list, digest } = await readWhole(volume, plan, watchOf(options));
+  const { list, digest } = await readWhole(volume, plan, watchOf(options, "verify"));
   try {
     const differences = await compareChunks(chunks, chunksOf(list, 0, plan.size), 0, plan.size);
     // To the end: a manifest that is cut short is no proof.
@@ -159,9 +159,4 @@ function withName(plan: Pick<CopyPlan, "digest">, digest: string | undefined): s
 
 function secondsSince(began: number): number {
   return (performance.now() - began) / 1000;
-}
-
-function watchOf(options: VerifyOptions): EngineWatch {
-  const { signal, onProgress, progressIntervalMs, control } = options;
-  return { phase: "verify", signal, onProgress, progressIntervalMs, control };
 }

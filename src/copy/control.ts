@@ -1,5 +1,6 @@
 import { BlockhaulError } from "../errors.js";
 import type { NativeCopyJob } from "../native.js";
+import { onlyGiven } from "../only-given.js";
 import { toBytes } from "../volume/arguments.js";
 
 /** What can be changed while a copy runs; 0: no limit. */
@@ -49,8 +50,7 @@ export class CopyControl {
 
   /** What is not named stays as it is. */
   set(limits: CopyLimits): void {
-    const given = Object.entries(limits).filter(([, value]) => value !== undefined);
-    this.#limits = { ...this.#limits, ...Object.fromEntries(given) };
+    this.#limits = { ...this.#limits, ...onlyGiven(limits) };
     for (const job of this.#jobs) apply(job, limits);
   }
 

@@ -49,6 +49,12 @@ export interface EngineWatch {
   readonly control?: CopyControl | undefined;
 }
 
+/** What a caller's options say of that, and nothing else of them. */
+export function watchOf(options: Omit<EngineWatch, "phase">, phase?: CopyPhase): EngineWatch {
+  const { signal, onProgress, progressIntervalMs, control } = options;
+  return { phase, signal, onProgress, progressIntervalMs, control };
+}
+
 const DEFAULT_PROGRESS_INTERVAL_MS = 200;
 
 /** A volume that does not close before whoever holds it is done with it. */

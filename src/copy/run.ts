@@ -3,9 +3,10 @@ import path from "node:path";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { followControl } from "../jobs/control.js";
 import type { Job } from "../jobs/job.js";
-import { type ManifestEnd, writeManifest } from "../manifest.js";
+import { writeManifest } from "../manifest.js";
 import type { NativeJournal } from "../native.js";
 import type { Volume } from "../volume.js";
+import type { VolumeEnd } from "../volume-end.js";
 import { chunksOf } from "./chunks.js";
 import { CopyControl } from "./control.js";
 import { type EngineWatch, type HeldVolume, runEngine } from "./engine.js";
@@ -122,7 +123,7 @@ async function writeManifestOf(
 }
 
 /** A volume as manifests and journals name it: so that it is found from any folder. */
-export function endOf(volume: Volume): ManifestEnd {
+export function endOf(volume: Volume): VolumeEnd {
   const { identity, blockSize, driver } = volume.info;
   const isPath = driver === "file" || driver === "block";
   const ref = isPath ? path.resolve(volume.ref.replace(/^(file|block):/, "")) : volume.ref;

@@ -1,7 +1,9 @@
 import { readFile, rm } from "node:fs/promises";
 
 import type { CopyControl, CopyLimits } from "../copy/control.js";
+import { onlyGiven } from "../only-given.js";
 import { writeDurably } from "../system/durable-file.js";
+import { isCount } from "../units.js";
 import type { JobStore } from "./store.js";
 
 /** Milliseconds between two looks at what a running job is told. */
@@ -9,8 +11,7 @@ const LOOK_MS = 250;
 
 /** Tells the process that works on a job what to change; what is not named stays. */
 export async function writeControl(store: JobStore, id: string, limits: CopyLimits): Promise<void> {
-  const told = Object.entries(limits).filter(([, value]) => value !== undefined);
-  const all = { ...(await readControl(store, id)), ...Object.fromEntries(told) };
+  const all = { ...(await readControl(store, id)), ...onlyGiven(limits) };
   await writeDurably(store.controlOf(id), `${JSON.stringify(all)}\n`);
 }
 
@@ -52,12 +53,8 @@ export function parseLimits(text: string): CopyLimits {
   if (typeof value !== "object" || value === null) return {};
   const { bandwidthLimit, iopsLimit, paused } = value as Record<string, unknown>;
   return {
-    ...(isLimit(bandwidthLimit) ? { bandwidthLimit } : {}),
-    ...(isLimit(iopsLimit) ? { iopsLimit } : {}),
+    ...(isCount(bandwidthLimit) ? { bandwidthLimit } : {}),
+    ...(isCount(iopsLimit) ? { iopsLimit } : {}),
     ...(typeof paused === "boolean" ? { paused } : {}),
   };
-}
-
-function isLimit(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,32 +1,11 @@
+import type { CopyPlan } from "../copy/plan.js";
 import type { BlockhaulError } from "../errors.js";
 import type { GuardName } from "../guards/guard.js";
-
-/** One end of a job: how it is opened, and what must be found there. */
-export interface JobEnd {
-  readonly ref: string;
-  readonly identity: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Bytes. */
-  readonly blockSize: number;
-}
+import { isVolumeEnd, type VolumeEnd } from "../volume-end.js";
 
 /** What a job was told, and does again when it is resumed. See CopyOptions. */
-export interface JobOptions {
-  readonly requests: number;
-  readonly requestSize: number;
-  readonly memory: number;
-  readonly threads: number;
-  readonly useExtents: boolean;
-  readonly bandwidthLimit: number;
-  readonly iopsLimit: number;
-  readonly retries: number;
-  readonly requestTimeoutMs: number;
-  readonly stallLimitMs: number;
-  readonly checkpointIntervalMs: number;
-  readonly salvage: boolean;
-  readonly verify: boolean;
-  readonly repair: boolean;
+export interface JobOptions
+  extends Omit<CopyPlan, "source" | "target" | "size" | "method" | "digest" | "journal"> {
   readonly manifest?: string | undefined;
   readonly allow?: readonly GuardName[] | undefined;
 }
@@ -38,8 +17,8 @@ export interface JobRecord {
   readonly kind: "copy";
   /** ISO 8601. */
   readonly createdAt: string;
-  readonly source: JobEnd;
-  readonly target: JobEnd;
+  readonly source: VolumeEnd;
+  readonly target: VolumeEnd;
   readonly options: JobOptions;
 }
 
@@ -81,8 +60,8 @@ export function parseJobRecord(json: string): JobRecord | undefined {
   const isSound =
     typeof id === "string" &&
     typeof createdAt === "string" &&
-    isEnd(source) &&
-    isEnd(target) &&
+    isVolumeEnd(source) &&
+    isVolumeEnd(target) &&
     typeof options === "object" &&
     options !== null;
   return isSound ? (value as unknown as JobRecord) : undefined;
@@ -106,10 +85,4 @@ function parse(json: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isEnd(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  const { ref, identity, size } = value as Record<string, unknown>;
-  return typeof ref === "string" && typeof identity === "string" && Number.isSafeInteger(size);
 }

@@ -1,0 +1,18 @@
+import { isCount } from "./units.js";
+
+/** One end of a copy, as journals and manifests name it: how it is opened, and what must be found there. */
+export interface VolumeEnd {
+  readonly ref: string;
+  readonly identity: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes. */
+  readonly blockSize: number;
+}
+
+/** Whether a parsed value names an end. */
+export function isVolumeEnd(value: unknown): value is VolumeEnd {
+  if (typeof value !== "object" || value === null) return false;
+  const { ref, identity, size } = value as Record<string, unknown>;
+  return typeof ref === "string" && typeof identity === "string" && isCount(size);
+}
