@@ -3,8 +3,8 @@
 //                                                   and compared: until N kills were made; S alone
 
 import { execFileSync } from "node:child_process";
-import { createHash, randomInt } from "node:crypto";
-import { createReadStream, mkdtempSync, rmSync } from "node:fs";
+import { randomInt } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { killAndResume } from "../test/kills/case.mjs";
 import { writeSource } from "../test/kills/source.mjs";
 import { blockTargets, fileTargets, rbdTargets } from "../test/kills/targets.mjs";
+import { digestOf } from "../test/support/file-digest.mjs";
 import { prepare } from "./lib/prepare.mjs";
 import { record, recordCount } from "./lib/results.mjs";
 import { main, root, Stop, say } from "./lib/run.mjs";
@@ -92,11 +93,4 @@ async function killMany(wanted, only) {
       `${line}\n  again: npm run test:kills -- --seed ${/seed (\S+):/.exec(line)?.[1] ?? base}`,
   );
   throw new Stop(again_.join("\n"));
-}
-
-/** @param {string} file */
-async function digestOf(file) {
-  const hash = createHash("sha256");
-  for await (const part of createReadStream(file)) hash.update(part);
-  return hash.digest("hex");
 }

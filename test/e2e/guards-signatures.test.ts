@@ -7,10 +7,12 @@ import {
   type GuardFinding,
   noticesOf,
   openVolume,
+  registerDriver,
   type Volume,
 } from "blockhaul";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 
+import { JsVolumes } from "../support/js-volumes.js";
 import { LoopDevices } from "../support/loop.js";
 import { Workspace } from "../support/workspace.js";
 
@@ -18,6 +20,8 @@ const MiB = 1024 ** 2;
 const workspace = new Workspace();
 const loops = new LoopDevices();
 const open: Volume[] = [];
+const volumes = new JsVolumes();
+registerDriver(volumes.driver);
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((volume) => volume.close()));
@@ -161,68 +165,30 @@ describe("the signature guard", () => {
     const file = image("js.img", 16 * MiB);
     run("mkfs.ext4", "-q", file);
     const bytes = await volume(file);
-    const { registerDriver } = await import("blockhaul");
-    registerDriver({
-      name: "guarded",
-      schemes: ["guarded"],
-      summary: "",
-      refForms: ["guarded:"],
-      supports: {
-        write: true,
-        create: false,
-        createOptions: [],
-        extents: false,
-        zero: false,
-        snapshots: false,
-        delete: false,
+    const guarded = volumes.add("guarded", {
+      size: bytes.size,
+      read: async (buffer, { position }) => {
+        await bytes.read(buffer, { position });
       },
-      parseRef: (ref) => ref,
-      openVolume: async () => ({
-        volume: {
-          size: bytes.size,
-          read: async (buffer, { position }) => {
-            await bytes.read(buffer, { position });
-          },
-          write: async () => {
-            throw new Error("nobody writes here");
-          },
-        },
-      }),
+      write: async () => {
+        throw new Error("nobody writes here");
+      },
     });
-    expect(await signatureOf(await volume("guarded:x", "write"))).toMatchObject({
+    expect(await signatureOf(await volume(guarded, "write"))).toMatchObject({
       state: "refused",
       found: expect.stringContaining("ext4"),
     });
   });
 
   it("refuses a target that cannot be read, and says so", async () => {
-    const { registerDriver } = await import("blockhaul");
-    registerDriver({
-      name: "unreadable",
-      schemes: ["unreadable"],
-      summary: "",
-      refForms: ["unreadable:"],
-      supports: {
-        write: true,
-        create: false,
-        createOptions: [],
-        extents: false,
-        zero: false,
-        snapshots: false,
-        delete: false,
+    const unreadable = volumes.add("unreadable", {
+      size: 4 * MiB,
+      read: async () => {
+        throw new BlockhaulError("ERR_IO", { message: "a bad block" });
       },
-      parseRef: (ref) => ref,
-      openVolume: async () => ({
-        volume: {
-          size: 4 * MiB,
-          read: async () => {
-            throw new BlockhaulError("ERR_IO", { message: "a bad block" });
-          },
-          write: async () => {},
-        },
-      }),
+      write: async () => {},
     });
-    expect(await signatureOf(await volume("unreadable:x", "write"))).toMatchObject({
+    expect(await signatureOf(await volume(unreadable, "write"))).toMatchObject({
       state: "refused",
       found: expect.stringContaining("nobody can say what is on it"),
     });

@@ -1,8 +1,7 @@
 // Copies with faults, one after the other and beside each other, until the time is over: memory, descriptors and
 // threads must not grow. Run by scripts/test-soak.mjs in a process of its own: node --expose-gc soak.mjs MINUTES SEED
 
-import { createHash } from "node:crypto";
-import { createReadStream, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -18,6 +17,8 @@ import {
 } from "../../dist/index.js";
 import { randomFrom } from "../kills/random.mjs";
 import { writeSource } from "../kills/source.mjs";
+import { digestOf } from "../support/file-digest.mjs";
+import { plainDriver } from "../support/plain-driver.mjs";
 
 const minutes = Number(process.argv[2]);
 const seed = process.argv[3] ?? "1";
@@ -31,34 +32,18 @@ const WARM_UP = 40;
 /** The chance that a request of a `faulty:` source fails. */
 let faults = 0;
 
-registerDriver({
-  name: "faulty",
-  schemes: ["faulty"],
-  summary: "a source that fails now and then",
-  refForms: ["faulty:SIZE"],
-  supports: {
-    write: false,
-    create: false,
-    createOptions: [],
-    extents: false,
-    zero: false,
-    snapshots: false,
-    delete: false,
-  },
-  parseRef: (ref) => ref,
-  openVolume: async () => ({
-    volume: {
-      size: 24 * MiB,
-      identity: "faulty",
-      async read(buffer, { position }) {
-        const luck = random.share();
-        if (luck < faults / 2) throw Object.assign(new Error("no luck"), { errno: 5 });
-        if (luck < faults) throw Object.assign(new Error("not now"), { errno: 11 });
-        buffer.fill(1 + (position % 251));
-      },
+registerDriver(
+  plainDriver({ name: "faulty", summary: "sources that fail now and then", write: false }, () => ({
+    size: 24 * MiB,
+    identity: "faulty",
+    async read(buffer, { position }) {
+      const luck = random.share();
+      if (luck < faults / 2) throw Object.assign(new Error("no luck"), { errno: 5 });
+      if (luck < faults) throw Object.assign(new Error("not now"), { errno: 11 });
+      buffer.fill(1 + (position % 251));
     },
-  }),
-});
+  })),
+);
 
 const source = path.join(folder, "source.img");
 writeSource(source, `soak/${seed}`);
@@ -144,13 +129,6 @@ async function copyBetween(fromRef, toRef, options) {
   } finally {
     await Promise.all([from.close(), to.close()]);
   }
-}
-
-/** @param {string} file */
-async function digestOf(file) {
-  const hash = createHash("sha256");
-  for await (const part of createReadStream(file)) hash.update(part);
-  return hash.digest("hex");
 }
 
 /** What was freed is given back by other threads a little later: that is waited for. */
