@@ -9,10 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <thread>
 
 #include "io/unique_descriptor.h"
 
@@ -62,20 +64,48 @@ bool is_node(const struct statx& status, const FileNode& node) {
          makedev(status.stx_dev_major, status.stx_dev_minor) == node.device;
 }
 
-/// Whether a process is a child of ours that has not become another program yet: until then it has
-/// what we have open, and nobody else does.
-bool is_our_fork(int process) {
+enum class Kinship : std::uint8_t { none, fork, child };
+
+/// Whether a process is a child of ours, and whether it has become another program yet.
+Kinship kinship_of(int process) {
   constexpr unsigned kForkedWithoutExec = 0x40;  // PF_FORKNOEXEC of the kernel's sched.h
   const std::string stat = read_start(process, "stat");
   // The program's name, in parentheses, may hold anything.
   const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return false;
+  if (name_end == std::string::npos) return Kinship::none;
   char state = 0;
   int parent = 0;
   unsigned flags = 0;
   const char* rest = stat.c_str() + name_end + 1;
-  if (std::sscanf(rest, " %c %d %*d %*d %*d %*d %u", &state, &parent, &flags) != 3) return false;
-  return parent == ::getpid() && (flags & kForkedWithoutExec) != 0;
+  if (std::sscanf(rest, " %c %d %*d %*d %*d %*d %u", &state, &parent, &flags) != 3 ||
+      parent != ::getpid()) {
+    return Kinship::none;
+  }
+  return (flags & kForkedWithoutExec) != 0 ? Kinship::fork : Kinship::child;
+}
+
+/// Whether a descriptor is one of ours that a child has only until it has become another program:
+/// the kernel takes the mark of a fork away a moment before it closes what is to be closed.
+bool is_about_to_close(int process, int descriptors, const char* name, const FileNode& node) {
+  constexpr int kLooks = 50;
+  switch (kinship_of(process)) {
+    case Kinship::none:
+      return false;
+    case Kinship::fork:
+      return true;
+    case Kinship::child:
+      break;
+  }
+  for (int look = 0; look < kLooks; ++look) {
+    struct statx status {};
+    if (::statx(descriptors, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_INO,
+                &status) != 0 ||
+        !is_node(status, node)) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
 }
 
 /// Adds a process to the writers of each node that it has open for writing.
@@ -93,7 +123,7 @@ void find_nodes(int process, pid_t number, std::span<const FileNode> nodes, Proc
       if (found[i] || !is_node(status, nodes[i])) continue;
       const std::string info = std::string("fdinfo/") + entry->d_name;
       if (!is_writable(read_start(process, info.c_str()))) continue;
-      if (is_our_fork(process)) return;
+      if (is_about_to_close(process, ::dirfd(descriptors.get()), entry->d_name, nodes[i])) continue;
       found[i] = true;
       std::string name = read_start(process, "comm");
       name.erase(std::min(name.find('\n'), name.size()));
