@@ -54,6 +54,11 @@ export async function killAndResume({ seed, command, folder, source, makeTarget 
     if (!ended.killed) {
       // Killed behind its end: the journal says that nothing is left to do.
       const wasDone = ended.code === 2 && /job \w+ is done/.test(ended.output);
+      // The image that a killed run was just making came into being after it was looked for.
+      if (args.includes("--create") && done.again > 0 && /ERR_EXISTS/.test(ended.output)) {
+        args = await copy();
+        continue;
+      }
       if (ended.code !== 0 && !wasDone) {
         done.faults.push(`exit ${ended.code}: ${ended.output.slice(-500)}`);
       }
