@@ -5,6 +5,7 @@ import { followControl } from "../jobs/control.js";
 import type { Job } from "../jobs/job.js";
 import { writeManifest } from "../manifest.js";
 import type { NativeJournal } from "../native.js";
+import { schemeOf } from "../refs.js";
 import type { Volume } from "../volume.js";
 import type { VolumeEnd } from "../volume-end.js";
 import { chunksOf } from "./chunks.js";
@@ -124,8 +125,10 @@ async function writeManifestOf(
 
 /** A volume as manifests and journals name it: so that it is found from any folder. */
 export function endOf(volume: Volume): VolumeEnd {
-  const { identity, blockSize, driver } = volume.info;
-  const isPath = driver === "file" || driver === "block";
+  const { identity, blockSize } = volume.info;
+  const scheme = schemeOf(volume.ref);
+  // The driver would not say: a volume of a backend may be a file, too, and its ref is none.
+  const isPath = scheme === undefined || scheme === "file" || scheme === "block";
   const ref = isPath ? path.resolve(volume.ref.replace(/^(file|block):/, "")) : volume.ref;
   return { ref, identity, size: volume.size, blockSize };
 }
