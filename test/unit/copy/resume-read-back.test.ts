@@ -1,0 +1,41 @@
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { BlockhaulError, copyVolume, openVolume, resumeCopy } from "blockhaul";
+import { expect, it } from "vitest";
+
+import { Random } from "../../support/random.js";
+import { Workspace } from "../../support/workspace.js";
+
+const MiB = 1024 ** 2;
+
+it.each([3, 8, 9])("goes on with a read-back that was stopped, of %i MiB", async (size) => {
+  using workspace = new Workspace();
+  const [from, to] = [workspace.path("source.img"), workspace.path("target.img")];
+  writeFileSync(from, new Random("read-back").bytes(size * MiB));
+  const stateDirectory = workspace.path("state");
+  const stop = new AbortController();
+  let job = "";
+  {
+    await using source = await openVolume(from);
+    await using target = await openVolume(to, { mode: "write", create: { size: size * MiB } });
+    const copying = copyVolume(source, target, {
+      journal: true,
+      verify: true,
+      stateDirectory,
+      signal: stop.signal,
+      onJob: (id) => {
+        job = id;
+      },
+      onProgress: ({ phase }) => {
+        if (phase === "verify") stop.abort();
+      },
+      progressIntervalMs: 1,
+    });
+    const error = await copying.catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(BlockhaulError);
+    expect(error.code).toBe("ERR_CANCELLED");
+  }
+  const report = await resumeCopy(job, { stateDirectory });
+  expect(report.verification).toBeDefined();
+  execFileSync("cmp", [from, to]);
+});
