@@ -55,7 +55,8 @@ export async function killAndResume({ seed, command, folder, source, makeTarget 
       // Killed behind its end: the journal says that nothing is left to do.
       const wasDone = ended.code === 2 && /job \w+ is done/.test(ended.output);
       // The image that a killed run was just making came into being after it was looked for.
-      if (args.includes("--create") && done.again > 0 && /ERR_EXISTS/.test(ended.output)) {
+      const isRefused = args.includes("--create") && /"ERR_EXISTS"/.test(ended.output);
+      if (isRefused && done.again > 0 && (await target.exists())) {
         args = await copy();
         continue;
       }
