@@ -120,9 +120,6 @@ async function goOn(
     await checkAgain(job, source, target, options);
     const checked = await recheck(job, source, target, plan, watch);
     if (options.signal?.aborted) throw cancelled(options.signal);
-    // Of a volume that ends within a chunk, all may be recorded; the engine begins at chunks.
-    const { frontier } = job.journal;
-    if (frontier > chunkStart(frontier)) await job.journal.rewind(chunkStart(frontier));
     // Only now: a crash before it must leave the restart of the host to be seen.
     await job.begin(await ownClient(target.native));
     await forgetControl(job.store, job.id);

@@ -30,9 +30,11 @@ CopyOptions copy_options(const Napi::Object& object) {
   options.checkpoint_interval = milliseconds_field(object, "checkpointMs");
   options.request_timeout = milliseconds_field(object, "requestTimeoutMs");
   options.stall_limit = milliseconds_field(object, "stallLimitMs");
-  const bool ranges = options.begin % kChunk == 0 && options.begin <= options.last() &&
-                      options.last() <= options.size &&
-                      (options.last() % kChunk == 0 || options.last() == options.size);
+  const auto is_boundary = [&](std::uint64_t position) {
+    return position % kChunk == 0 || position == options.size;
+  };
+  const bool ranges = is_boundary(options.begin) && options.begin <= options.last() &&
+                      options.last() <= options.size && is_boundary(options.last());
   const bool fits = ranges && is_power_of_two(options.request_size) &&
                     options.request_size >= kLeaf && options.request_size <= kChunk &&
                     options.requests >= 1 && options.lanes >= 1;

@@ -10,7 +10,7 @@ namespace blockhaul {
 
 struct CopyOptions {
   std::uint64_t size = 0;   ///< of the source, in bytes
-  std::uint64_t begin = 0;  ///< where the copy begins, in both volumes: a multiple of kChunk
+  std::uint64_t begin = 0;  ///< where it begins, in both volumes: a multiple of kChunk, or the size
   std::uint64_t end = 0;    ///< where it ends: a multiple of kChunk, or the size; 0: the size
   std::uint64_t request_size = 1 * kMiB;  ///< bytes; a power of two, kLeaf to kChunk
   std::uint32_t requests = 64;            ///< in flight at the most, over all lanes; at least 1

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { BlockhaulError, copyVolume, openVolume, resumeCopy } from "blockhaul";
+import { BlockhaulError, copyVolume, openVolume, type ResumedJob, resumeCopy } from "blockhaul";
 import { expect, it } from "vitest";
 
 import { Random } from "../../support/random.js";
@@ -35,7 +35,10 @@ it.each([3, 8, 9])("goes on with a read-back that was stopped, of %i MiB", async
     expect(error).toBeInstanceOf(BlockhaulError);
     expect(error.code).toBe("ERR_CANCELLED");
   }
-  const report = await resumeCopy(job, { stateDirectory });
+  const resumed: ResumedJob[] = [];
+  const onResume = (from: ResumedJob) => resumed.push(from);
+  const report = await resumeCopy(job, { stateDirectory, onResume });
+  expect(resumed).toMatchObject([{ begin: size * MiB, dropped: 0 }]);
   expect(report.verification).toBeDefined();
   execFileSync("cmp", [from, to]);
 });
