@@ -4,7 +4,7 @@ import { withHostLock } from "./attachments/lock.js";
 import { undoing } from "./attachments/undoing.js";
 import type { AttachedDevice } from "./driver.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
-import { resolveRef } from "./registry.js";
+import { resolveRef } from "./refs.js";
 
 /** A volume that is a block device of this host until somebody says `detach`. */
 export interface KeptAttachment extends AttachedDevice {

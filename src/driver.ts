@@ -24,7 +24,22 @@ export interface DriverSupport {
   readonly snapshots: boolean;
   /** Removes volumes for good: `deleteVolume`. */
   readonly delete: boolean;
+  /** What a new volume can be, the first unless told; nothing known unless told. */
+  readonly provisioning?: readonly Provisioning[] | undefined;
+  /** Changes the size of volumes: `resizeVolume`. */
+  readonly resize?: boolean | undefined;
+  /** Gives volumes another name: `renameVolume`. */
+  readonly rename?: boolean | undefined;
+  /** Lists the volumes of a place: `listVolumes`. */
+  readonly list?: boolean | undefined;
+  /** Knows how much room a place has: `stats`. */
+  readonly stats?: boolean | undefined;
+  /** Can make a copy of a volume on its own, without the engine, of some at least: `shortWay`. */
+  readonly shortWay?: boolean | undefined;
 }
+
+/** "thin": a volume takes space as it is written to; "thick": all of it from the start. */
+export type Provisioning = "thin" | "thick";
 
 /** Whether a driver can work on this host. */
 export interface DriverStatus {
@@ -41,6 +56,8 @@ export interface CreateOptions {
   readonly size: number;
   /** ERR_EXISTS where the volume exists already; otherwise that is opened as it is. */
   readonly exclusive?: boolean | undefined;
+  /** One of the driver's `supports.provisioning`; the first of them unless told. */
+  readonly provisioning?: Provisioning | undefined;
   readonly [option: string]: unknown;
 }
 
@@ -59,6 +76,11 @@ export interface DriverOpenOptions {
    * does. A driver may ignore it.
    */
   readonly shared?: boolean | undefined;
+  /**
+   * Only with mode "read": refused with ERR_IN_USE where somebody else has claimed it, and claimed until
+   * the close, so that nobody mounts it meanwhile. A driver whose volumes nobody can claim ignores it.
+   */
+  readonly exclusive?: boolean | undefined;
   /** The ref as the caller wrote it, for messages. */
   readonly ref: string;
   /** Aborted when nobody waits for the volume any more; a driver may ignore it. */
@@ -77,6 +99,86 @@ export interface AttachOptions {
 export interface SnapshotOptions {
   /** Its name; one that nothing has yet unless told. */
   readonly name?: string | undefined;
+}
+
+/** A snapshot of a volume. */
+export interface SnapshotInfo<Location = unknown> {
+  /** What its volume calls it. */
+  readonly name: string;
+  /** Where it can be opened. */
+  readonly location: Location;
+  /** Bytes of the volume when it was taken. */
+  readonly size: number;
+}
+
+/** A volume of a place. Sizes are bytes. */
+export interface ListedVolume {
+  readonly name: string;
+  readonly size: number;
+  /** How much of it takes space, where the storage knows without reading. */
+  readonly allocated?: number | undefined;
+}
+
+/** How much room a place has. Bytes. */
+export interface PlaceStats {
+  readonly capacity: number;
+  readonly free: number;
+  /** A volume's size is rounded up to a multiple of it; 1: any size. */
+  readonly granularity: number;
+}
+
+/**
+ * A way to make a copy of a volume without moving its bytes through this process. Where `run` fails or is
+ * aborted, it removes what it made of the target; a kill leaves it, for `deleteVolume`.
+ */
+export interface ShortWay {
+  /** What reports call it: "reflink", "rbd deep copy". */
+  readonly method: string;
+  /** Makes the target, which must not exist, with all that the source holds, and makes it durable. */
+  run(options: ShortWayOptions): Promise<void>;
+}
+
+/** How a short way is watched and stopped. */
+export interface ShortWayOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes of the source that are done. */
+  readonly onProgress?: ((done: number) => void) | undefined;
+}
+
+/** Where a driver keeps volumes side by side, each by a name: a pool, a volume group, a directory. */
+export interface DriverPlaces<Location, Place> {
+  /**
+   * What a backend's section of `blockhaul.yaml` may hold, beside `driver` and `limits`, and the place that
+   * it names: any library's schema that follows https://standardschema.dev. Unknown keys are issues.
+   */
+  readonly settings: StandardSchema<Place>;
+  /**
+   * The volume of that name; pure.
+   *
+   * @throws BlockhaulError ERR_INVALID_REF where no volume can have it
+   */
+  locate(place: Place, name: string): Location;
+  /** Options for `create` that follow from the place, of a volume that is made there. */
+  createOptions?(place: Place, provisioning: Provisioning | undefined): Record<string, unknown>;
+}
+
+/** The part of https://standardschema.dev that is asked here; `validate` answers at once. */
+export interface StandardSchema<Output> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+  };
+}
+
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly StandardIssue[] };
+
+export interface StandardIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
 /** How much of a volume takes space. */
@@ -146,7 +248,11 @@ export interface OpenedVolume {
  * Opens and closes volumes of one kind. A driver does the mechanism only: `openVolume()` and
  * `Volume` check arguments and state before they call it. docs/DRIVERS.md shows how to write one.
  */
-export interface VolumeDriver<Location = unknown, Opened extends OpenedVolume = OpenedVolume> {
+export interface VolumeDriver<
+  Location = unknown,
+  Opened extends OpenedVolume = OpenedVolume,
+  Place = unknown,
+> {
   /** Lower-case letters, digits, `+`, `-` and `.`, from a letter on. */
   readonly name: string;
   /** What stands before the colon of its refs; usually the name alone. */
@@ -191,6 +297,53 @@ export interface VolumeDriver<Location = unknown, Opened extends OpenedVolume = 
    * @throws BlockhaulError ERR_NOT_FOUND, ERR_INVALID_ARGUMENT, ERR_IN_USE
    */
   deleteSnapshot?(location: Location): Promise<void>;
+  /**
+   * The snapshots of a volume, the oldest first. Goes with `createSnapshot`.
+   *
+   * @throws BlockhaulError ERR_NOT_FOUND
+   */
+  listSnapshots?(location: Location): Promise<readonly SnapshotInfo<Location>[]>;
+  /**
+   * What may have changed from a snapshot to this volume or later snapshot of it, ascending; `kind` says
+   * what is there now. What no extent names is as it was in the snapshot.
+   *
+   * @param snapshot the name of an earlier snapshot of the same volume
+   */
+  changedExtents?(location: Location, snapshot: string): Promise<readonly Extent[]>;
+  /**
+   * Changes a volume's size; what is added reads as zeros, where nothing says otherwise.
+   *
+   * @param size bytes; rounded up to what the storage can have
+   * @throws BlockhaulError ERR_NOT_FOUND, ERR_IN_USE, ERR_NO_SPACE; ERR_INVALID_ARGUMENT for a size below
+   *   the present one, since what lies behind it would be lost
+   */
+  resizeVolume?(location: Location, size: number): Promise<void>;
+  /**
+   * Gives a volume another name in the same place, at once and for good. Nothing of that name is overwritten.
+   *
+   * @returns where it is found now
+   * @throws BlockhaulError ERR_NOT_FOUND, ERR_EXISTS, ERR_IN_USE, ERR_INVALID_ARGUMENT
+   */
+  renameVolume?(location: Location, name: string): Promise<Location>;
+  /** What the volume is called in its place; pure. Goes with `renameVolume` and `places`. */
+  nameOf?(location: Location): string;
+  /** How it takes part as a backend: a place with a name in `blockhaul.yaml`. */
+  readonly places?: DriverPlaces<Location, Place> | undefined;
+  /** The volumes of a place, in the order of their names; snapshots are not among them. */
+  listVolumes?(place: Place): Promise<readonly ListedVolume[]>;
+  /** How much room a place has. */
+  stats?(place: Place): Promise<PlaceStats>;
+  /**
+   * How a copy of a volume can be made without the engine; undefined where there is no such way between
+   * these two. It looks and changes nothing.
+   *
+   * @param target of this same driver; does not exist yet
+   */
+  shortWay?(
+    source: Location,
+    target: Location,
+    options: CreateOptions,
+  ): Promise<ShortWay | undefined>;
   /**
    * Makes the volume a block device of this host. A driver that has it also undoes an `openVolume`
    * that is aborted or fails, before that rejects: it is waited for.

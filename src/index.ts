@@ -12,6 +12,14 @@ export {
   cleanUpAttachments,
   listAttachments,
 } from "./attachments/cleanup.js";
+export {
+  type Backend,
+  type BackendLimits,
+  type BackendSettings,
+  findBackend,
+  listBackendNames,
+  registerBackend,
+} from "./backends.js";
 export type {
   ChapAuth,
   ExpectedDevice,
@@ -20,6 +28,18 @@ export type {
   SessionTimeouts,
 } from "./connectors/connection.js";
 export type { DiscoveredTarget } from "./connectors/iscsi/discovery.js";
+export {
+  backendStats,
+  type CreateVolumeOptions,
+  createSnapshot,
+  createVolume,
+  deleteSnapshot,
+  deleteVolume,
+  listSnapshots,
+  listVolumes,
+  renameVolume,
+  resizeVolume,
+} from "./control.js";
 export {
   CopyControl,
   type CopyLimits,
@@ -39,13 +59,23 @@ export type {
   CreateOptions,
   DeviceIdentity,
   DriverOpenOptions,
+  DriverPlaces,
   DriverStatus,
   DriverSupport,
   Extent,
   ExtentKind,
   JsVolume,
+  ListedVolume,
   OpenedVolume,
+  PlaceStats,
+  Provisioning,
+  ShortWay,
+  ShortWayOptions,
+  SnapshotInfo,
   SnapshotOptions,
+  StandardIssue,
+  StandardResult,
+  StandardSchema,
   TransferResult,
   VolumeDriver,
   VolumeUsage,
@@ -84,9 +114,9 @@ export type {
   NativeVolumeInfo,
   Range,
 } from "./native.js";
-export { listDrivers, type ResolvedRef, registerDriver, resolveRef } from "./registry.js";
+export { type ResolvedRef, resolveRef } from "./refs.js";
+export { listDrivers, registerDriver } from "./registry.js";
 export { type ResumedJob, type ResumeOptions, resumeCopy } from "./resume.js";
-export { createSnapshot, deleteSnapshot, deleteVolume } from "./snapshot.js";
 export { exactSize, formatClock, formatDuration, formatSize, parseSize } from "./units.js";
 export {
   type ComparisonReport,

@@ -1,12 +1,5 @@
 import type { VolumeDriver } from "./driver.js";
-import { formatPathRef, kindOfPath } from "./drivers/path.js";
 import { BlockhaulError } from "./errors.js";
-
-/** A ref, and the driver that opens it. */
-export interface ResolvedRef {
-  readonly driver: VolumeDriver;
-  readonly location: unknown;
-}
 
 interface Entry {
   readonly name: string;
@@ -19,7 +12,7 @@ const BUILT_IN: readonly Entry[] = [
   {
     name: "file",
     schemes: ["file"],
-    load: async () => (await import("./drivers/file.js")).fileDriver,
+    load: async () => (await import("./drivers/file.js")).fileDriver as VolumeDriver,
   },
   {
     name: "block",
@@ -86,49 +79,12 @@ export function listDrivers(): Promise<VolumeDriver[]> {
   return Promise.all(entries.map((entry) => entry.load()));
 }
 
-/**
- * The driver and the location that a ref names. A text with a colon before its first slash has a
- * scheme; any other is a path, opened as a block device where it is one, else as an image file.
- *
- * @throws BlockhaulError ERR_INVALID_REF, ERR_UNKNOWN_SCHEME
- */
-export async function resolveRef(ref: string): Promise<ResolvedRef> {
-  const scheme = schemeOf(ref);
-  if (scheme === undefined) {
-    const kind = await kindOfPath(ref);
-    const driver = await loadDriver(kind);
-    return { driver, location: driver.parseRef(formatPathRef(kind, { path: ref })) };
-  }
-  const driver = await loadDriver(scheme);
-  return { driver, location: driver.parseRef(ref) };
+/** The driver of a scheme; undefined where none has it. */
+export async function driverOfScheme(scheme: string): Promise<VolumeDriver | undefined> {
+  return entries.find(({ schemes }) => schemes.includes(scheme))?.load();
 }
 
-/**
- * The scheme of a ref; undefined of a path.
- *
- * @throws BlockhaulError ERR_INVALID_REF for an empty text and one with control characters
- */
-export function schemeOf(ref: string): string | undefined {
-  if (ref === "") throw new BlockhaulError("ERR_INVALID_REF", { message: "the ref is empty" });
-  if (hasControlCharacter(ref)) {
-    throw new BlockhaulError("ERR_INVALID_REF", {
-      message: `the ref ${JSON.stringify(ref)} contains a control character`,
-    });
-  }
-  const colon = ref.indexOf(":");
-  const slash = ref.indexOf("/");
-  return colon < 0 || (slash >= 0 && slash < colon) ? undefined : ref.slice(0, colon);
-}
-
-function hasControlCharacter(text: string): boolean {
-  return [...text].some((character) => character < " " || character === "\x7f");
-}
-
-async function loadDriver(scheme: string): Promise<VolumeDriver> {
-  const entry = entries.find(({ schemes }) => schemes.includes(scheme));
-  if (entry !== undefined) return entry.load();
-  const known = entries.flatMap(({ schemes }) => schemes.map((name) => `${name}:`));
-  throw new BlockhaulError("ERR_UNKNOWN_SCHEME", {
-    message: `no driver for "${scheme}:"; known are ${known.join(", ")}`,
-  });
+/** Every scheme that a driver has. */
+export function knownSchemes(): string[] {
+  return entries.flatMap(({ schemes }) => [...schemes]);
 }

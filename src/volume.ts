@@ -9,7 +9,7 @@ import type {
 } from "./driver.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
 import type { NativeVolume, NativeVolumeInfo } from "./native.js";
-import { resolveRef } from "./registry.js";
+import { resolveRef } from "./refs.js";
 import { type BufferPart, describe, partOfBuffer, toBytes } from "./volume/arguments.js";
 import { adaptJsVolume, withJsCause } from "./volume/js-volume.js";
 import {

@@ -3,10 +3,11 @@ import path from "node:path";
 import type { CreateOptions, DriverOpenOptions, OpenedVolume, VolumeDriver } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { type NativeVolume, native } from "../native.js";
+import { deleteFile, type FilePlace, fileInPlace, filePlaces, renameFile } from "./file-place.js";
 import { formatPathRef, type PathLocation, parsePathRef } from "./path.js";
 
 /** Image files: raw, sparse where the file system allows it. */
-export const fileDriver: VolumeDriver<PathLocation> = {
+export const fileDriver: VolumeDriver<PathLocation, OpenedVolume, FilePlace> = {
   name: "file",
   schemes: ["file"],
   summary: "raw image files; a path without a scheme names one, too",
@@ -18,11 +19,16 @@ export const fileDriver: VolumeDriver<PathLocation> = {
     extents: true,
     zero: true,
     snapshots: false,
-    delete: false,
+    delete: true,
+    rename: true,
   },
   parseRef: (ref) => parsePathRef("file", ref),
   formatRef: (location) => formatPathRef("file", location),
   openVolume,
+  deleteVolume: deleteFile,
+  renameVolume: renameFile,
+  nameOf: fileInPlace,
+  places: filePlaces,
 };
 
 async function openVolume(

@@ -1,4 +1,4 @@
-import type { CreateOptions, DriverOpenOptions, VolumeDriver } from "../driver.js";
+import type { CreateOptions, DriverOpenOptions, Provisioning, VolumeDriver } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { describe, toBytes } from "./arguments.js";
 
@@ -18,6 +18,11 @@ export interface OpenOptions {
    * something is built on it. Nobody keeps what is written from mixing with what they write.
    */
   readonly shared?: boolean | undefined;
+  /**
+   * With mode "read": opens a block device only where nobody else has claimed it, and claims it until the
+   * close, so that nobody mounts it meanwhile.
+   */
+  readonly exclusive?: boolean | undefined;
   /** Gives up waiting; a volume that opens all the same is closed again. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -28,7 +33,8 @@ export function checkOpenOptions(
   ref: string,
   options: OpenOptions,
 ): DriverOpenOptions {
-  const { mode = "read", create, snapshot = false, shared = false, signal } = options;
+  const { mode = "read", create, snapshot = false, shared = false, exclusive = false } = options;
+  const { signal } = options;
   if (mode !== "read" && mode !== "write") {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
       message: `mode must be "read" or "write", not ${describe(mode)}`,
@@ -44,9 +50,13 @@ export function checkOpenOptions(
   if (shared && mode !== "write") {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: 'shared needs mode "write"' });
   }
+  if (exclusive && mode !== "read") {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: 'exclusive needs mode "read"' });
+  }
   return {
     mode,
     ref,
+    ...(exclusive ? { exclusive } : {}),
     ...(snapshot ? { snapshot } : {}),
     ...(shared ? { shared } : {}),
     ...(create === undefined ? {} : { create: checkCreateOptions(driver, ref, mode, create) }),
@@ -82,13 +92,26 @@ function checkCreateOptions(
       message: `the driver ${driver.name} does not create volumes`,
     });
   }
-  const known = ["size", "exclusive", ...driver.supports.createOptions];
+  const { provisioning = [] } = driver.supports;
+  const known = [
+    "size",
+    "exclusive",
+    ...(provisioning.length > 0 ? ["provisioning"] : []),
+    ...driver.supports.createOptions,
+  ];
   const given = Object.entries(create).filter(([, value]) => value !== undefined);
   const unknown = given.find(([key]) => !known.includes(key));
   if (unknown !== undefined) {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
       volume: ref,
       message: `"${unknown[0]}" is no option of a new ${driver.name} volume; known are ${known.join(", ")}`,
+    });
+  }
+  const wanted = create.provisioning as Provisioning | undefined;
+  if (wanted !== undefined && !provisioning.includes(wanted)) {
+    throw new BlockhaulError("ERR_UNSUPPORTED", {
+      volume: ref,
+      message: `the driver ${driver.name} makes ${provisioning.join(" and ")} volumes, none that are ${describe(wanted)}`,
     });
   }
   return { ...Object.fromEntries(given), size: toBytes(create.size, "create.size") };

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 
 import type { VolumeDriver } from "../../src/driver.js";
 import { BlockhaulError } from "../../src/errors.js";
-import { listDrivers, registerDriver, resolveRef, schemeOf } from "../../src/registry.js";
+import { resolveRef, schemeOf } from "../../src/refs.js";
+import { listDrivers, registerDriver } from "../../src/registry.js";
 
 const driver = (name: string, schemes: string[]): VolumeDriver => ({
   name,
