@@ -41,6 +41,13 @@ export class Backend {
     return this.driver.places?.locate(this.place, volume);
   }
 
+  /** What a volume is that is made there, unless told; undefined where nobody knows. */
+  get provisioning(): Provisioning | undefined {
+    return (
+      this.driver.places?.provisioningOf?.(this.place) ?? this.driver.supports.provisioning?.[0]
+    );
+  }
+
   /** Options of a volume that is made there. */
   createOptions(provisioning: Provisioning | undefined): Record<string, unknown> {
     return this.driver.places?.createOptions?.(this.place, provisioning) ?? {};

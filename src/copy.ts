@@ -49,7 +49,7 @@ async function copyHeld(
   plan: CopyPlan,
   options: CopyOptions,
 ): Promise<CopyReport> {
-  const { manifest, allow } = options;
+  const { manifest, allow, partOf } = options;
   const store = new JobStore(options.stateDirectory);
   const lock = await lockTarget(target.volume);
   let job: Job | undefined;
@@ -63,7 +63,7 @@ async function copyHeld(
     if (lock !== undefined) await supersedeJobs(store, target.volume.info.identity);
     if (plan.journal) {
       await pruneJobs(store);
-      job = await createJob(store, source.volume, target, plan, { manifest, allow });
+      job = await createJob(store, source.volume, target, plan, { manifest, allow, partOf });
     }
     if (job !== undefined) options.onJob?.(job.id);
     return await runCopy(source, target, plan, { job, manifest }, watchOf(options));
@@ -78,7 +78,7 @@ async function createJob(
   source: Volume,
   target: HeldVolume,
   plan: CopyPlan,
-  told: Pick<CopyOptions, "manifest" | "allow">,
+  told: Pick<CopyOptions, "manifest" | "allow" | "partOf">,
 ): Promise<Job> {
   const { source: _from, target: _to, size, method: _method, digest, journal, ...rest } = plan;
   const options: JobOptions = { ...rest, ...told };

@@ -158,6 +158,8 @@ export interface DriverPlaces<Location, Place> {
    * @throws BlockhaulError ERR_INVALID_REF where no volume can have it
    */
   locate(place: Place, name: string): Location;
+  /** What a new volume is there unless told; the first of `supports.provisioning` unless told. */
+  provisioningOf?(place: Place): Provisioning;
   /** Options for `create` that follow from the place, of a volume that is made there. */
   createOptions?(place: Place, provisioning: Provisioning | undefined): Record<string, unknown>;
 }
@@ -325,8 +327,14 @@ export interface VolumeDriver<
    * @throws BlockhaulError ERR_NOT_FOUND, ERR_EXISTS, ERR_IN_USE, ERR_INVALID_ARGUMENT
    */
   renameVolume?(location: Location, name: string): Promise<Location>;
-  /** What the volume is called in its place; pure. Goes with `renameVolume` and `places`. */
+  /** What the volume is called in its place; pure. Goes with `renameVolume`. */
   nameOf?(location: Location): string;
+  /**
+   * The volume of that name in the place of this one; pure. Goes with `renameVolume`.
+   *
+   * @throws BlockhaulError ERR_INVALID_REF where no volume can have it
+   */
+  siblingOf?(location: Location, name: string): Location;
   /** How it takes part as a backend: a place with a name in `blockhaul.yaml`. */
   readonly places?: DriverPlaces<Location, Place> | undefined;
   /** The volumes of a place, in the order of their names; snapshots are not among them. */

@@ -119,6 +119,11 @@ const CODES = {
     meaning: "a journal cannot be used, or does not fit the volumes any more",
     hint: "`blockhaul jobs` lists the journals; a new copy begins with one of its own",
   },
+  ERR_HOOK: {
+    exitCode: 1,
+    retryable: false,
+    meaning: "a hook of a migration failed",
+  },
   ERR_MANIFEST: {
     exitCode: 2,
     retryable: false,

@@ -107,6 +107,31 @@ export {
   showJob,
 } from "./jobs.js";
 export type { ManifestHeader } from "./manifest.js";
+export {
+  abortMigration,
+  type Freeze,
+  findMigration,
+  HOOK_NAMES,
+  type Hook,
+  type HookFacts,
+  type HookName,
+  listMigrations,
+  MIGRATION_STATES,
+  type MigrateOptions,
+  type MigrationEvent,
+  type MigrationPlan,
+  type MigrationReport,
+  type MigrationSettings,
+  type MigrationState,
+  type MigrationStatus,
+  type MigrationTuning,
+  type MigrationWatch,
+  migrateVolume,
+  planMigration,
+  type ResumeMigrationOptions,
+  removeMigration,
+  resumeMigration,
+} from "./migrate.js";
 export type {
   IoStatus,
   LibrbdStatus,

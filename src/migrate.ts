@@ -1,5 +1,9 @@
 /** Migrations: a volume moved to a backend, from the plan to the hand-over. */
 import { BlockhaulError } from "./errors.js";
+import { makePlan } from "./migrate/plan.js";
+import { beginMigration, goBack, runToEnd, takeUp } from "./migrate/run.js";
+import { findMigration, type MigrationStatus } from "./migrate/status.js";
+import { MigrationStore } from "./migrate/store.js";
 import type {
   MigrateOptions,
   MigrationPlan,
@@ -7,50 +11,109 @@ import type {
   ResumeMigrationOptions,
 } from "./migrate/types.js";
 
+export { findMigration, listMigrations, type MigrationStatus } from "./migrate/status.js";
 export type * from "./migrate/types.js";
 export { HOOK_NAMES, MIGRATION_STATES } from "./migrate/types.js";
 
 /**
  * Finds out what a migration would do, and all that it would be refused for; changes nothing.
  *
- * @param target "BACKEND", "BACKEND:NAME" or any other ref
- * @throws BlockhaulError ERR_INVALID_ARGUMENT for options that make no sense; everything else is in
- *   `problems` of the plan
+ * @param target "BACKEND", where it gets the source's name, "BACKEND:NAME", or any other ref
+ * @throws BlockhaulError ERR_CANCELLED; everything else is in `problems` of the plan
  */
 export async function planMigration(
-  _source: string,
-  _target: string,
-  _options: MigrateOptions = {},
+  source: string,
+  target: string,
+  options: MigrateOptions = {},
 ): Promise<MigrationPlan> {
-  throw new BlockhaulError("ERR_UNSUPPORTED");
+  const { plan } = await makePlan(source, target, options);
+  return plan;
 }
 
 /**
- * Moves a volume to a backend: makes the target, freezes the source, copies, verifies, hands over.
+ * Moves a volume to a backend: makes the target, freezes the source, copies, verifies, hands over. Each state
+ * is on disk before it is entered, so that whatever ends it, it can be resumed, and aborted.
  *
- * @throws BlockhaulError the first problem of the plan, before anything is changed; and what it meets later:
- *   `resumeMigration` can go on then, `abortMigration` go back
+ * @param target "BACKEND", where it gets the source's name, "BACKEND:NAME", or any other ref
+ * @throws BlockhaulError the first problem of the plan, before anything is changed; later what `copyVolume`
+ *   throws, ERR_HOOK, ERR_EXISTS where somebody took the target's name, ERR_LIVE_SOURCE where the source was
+ *   written to. `listMigrations` shows the state then.
  */
 export async function migrateVolume(
-  _source: string,
-  _target: string,
-  _options: MigrateOptions = {},
+  source: string,
+  target: string,
+  options: MigrateOptions = {},
 ): Promise<MigrationReport> {
-  throw new BlockhaulError("ERR_UNSUPPORTED");
+  const detailed = await makePlan(source, target, options);
+  options.onEvent?.({ type: "planned", plan: detailed.plan });
+  return runToEnd(await beginMigration(detailed, options));
 }
 
-/** Goes on with a migration that was cut short. */
+/**
+ * Goes on with a migration that was cut short, from the state that it was in.
+ *
+ * @param id or the beginning of one that no other has
+ * @throws BlockhaulError ERR_NOT_FOUND; ERR_IN_USE where a process works on it; ERR_INVALID_ARGUMENT where it
+ *   has ended, or goes back; ERR_JOURNAL where an end is not the volume any more that it was; and what
+ *   `migrateVolume` throws
+ */
 export async function resumeMigration(
-  _id: string,
-  _options: ResumeMigrationOptions = {},
+  id: string,
+  options: ResumeMigrationOptions = {},
 ): Promise<MigrationReport> {
-  throw new BlockhaulError("ERR_UNSUPPORTED");
+  const migration = await takeUp(id, options);
+  const { state } = migration.record;
+  if (state !== "done" && state !== "aborted" && state !== "aborting") return runToEnd(migration);
+  await migration.close();
+  throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+    message: `migration ${migration.id} is ${state}`,
+    ...(state === "aborting"
+      ? { hint: `\`blockhaul abort ${migration.id}\` goes on with that` }
+      : {}),
+  });
 }
 
-/** Takes back what a migration made: the source is as it was before. */
+/**
+ * Goes back: names are given back, and the target that was made, the snapshot that was taken, and what is left
+ * attached are removed. The source is what it was.
+ *
+ * @param id or the beginning of one that no other has
+ * @throws BlockhaulError ERR_NOT_FOUND; ERR_IN_USE where a process works on it, or somebody uses the target;
+ *   ERR_INVALID_ARGUMENT where it has ended, or its source is being removed already
+ */
 export async function abortMigration(
-  _id: string,
-  _options: ResumeMigrationOptions = {},
+  id: string,
+  options: ResumeMigrationOptions = {},
 ): Promise<MigrationReport> {
-  throw new BlockhaulError("ERR_UNSUPPORTED");
+  const migration = await takeUp(id, options);
+  const { state } = migration.record;
+  if (state !== "done" && state !== "aborted") return goBack(migration);
+  await migration.close();
+  throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+    message: `migration ${migration.id} is ${state}`,
+  });
+}
+
+/**
+ * Forgets a migration that has ended.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND; ERR_IN_USE while a process works on it; ERR_INVALID_ARGUMENT where it
+ *   has not ended: what it made would be nobody's
+ */
+export async function removeMigration(
+  id: string,
+  { stateDirectory }: Pick<ResumeMigrationOptions, "stateDirectory"> = {},
+): Promise<MigrationStatus> {
+  const status = await findMigration(id, { stateDirectory });
+  if (status === undefined) {
+    throw new BlockhaulError("ERR_NOT_FOUND", { message: `there is no migration ${id}` });
+  }
+  if (status.state !== "done" && status.state !== "aborted") {
+    throw new BlockhaulError(status.state === "running" ? "ERR_IN_USE" : "ERR_INVALID_ARGUMENT", {
+      message: `migration ${status.id} has not ended: it is ${status.state}, at ${status.phase}`,
+      hint: `\`blockhaul resume ${status.id}\` goes on, \`blockhaul abort ${status.id}\` goes back`,
+    });
+  }
+  await new MigrationStore(stateDirectory).remove(status.id);
+  return status;
 }

@@ -1,3 +1,5 @@
+import path from "node:path";
+
 import type { Backend } from "./backends.js";
 import { findBackend, listBackendNames } from "./backends.js";
 import type { VolumeDriver } from "./driver.js";
@@ -37,6 +39,13 @@ export async function resolveRef(ref: string): Promise<ResolvedRef> {
     location: backend.locate(ref.slice(scheme.length + 1)),
     backend,
   };
+}
+
+/** A ref that is found from any folder: of a path, the absolute one. */
+export function absoluteRef(ref: string): string {
+  const scheme = schemeOf(ref);
+  const isPath = scheme === undefined || scheme === "file" || scheme === "block";
+  return isPath ? path.resolve(ref.replace(/^(file|block):/, "")) : ref;
 }
 
 /**

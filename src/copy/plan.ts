@@ -48,6 +48,8 @@ export interface CopyOptions {
   readonly stateDirectory?: string | undefined;
   /** Milliseconds between two checkpoints of the journal, each of which flushes the target; 5000 unless told. */
   readonly checkpointIntervalMs?: number | undefined;
+  /** Of a migration that the copy is a part of: its id. `resume` of that goes on with the copy, too. */
+  readonly partOf?: string | undefined;
   /** Called with the job's id once its journal is there. */
   readonly onJob?: ((id: string) => void) | undefined;
   /** Changes limits, pauses and goes on while the copy runs. */

@@ -1,10 +1,9 @@
-import path from "node:path";
-
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { followControl } from "../jobs/control.js";
 import type { Job } from "../jobs/job.js";
 import { writeManifest } from "../manifest.js";
 import type { NativeJournal } from "../native.js";
+import { absoluteRef } from "../refs.js";
 import type { Volume } from "../volume.js";
 import type { VolumeEnd } from "../volume-end.js";
 import { chunksOf } from "./chunks.js";
@@ -124,8 +123,6 @@ async function writeManifestOf(
 
 /** A volume as manifests and journals name it: so that it is found from any folder. */
 export function endOf(volume: Volume): VolumeEnd {
-  const { identity, blockSize, driver } = volume.info;
-  const isPath = driver === "file" || driver === "block";
-  const ref = isPath ? path.resolve(volume.ref.replace(/^(file|block):/, "")) : volume.ref;
-  return { ref, identity, size: volume.size, blockSize };
+  const { identity, blockSize } = volume.info;
+  return { ref: absoluteRef(volume.ref), identity, size: volume.size, blockSize };
 }

@@ -24,6 +24,10 @@ export function fileInPlace({ path: file }: PathLocation): string {
   return path.basename(file);
 }
 
+export function fileBeside({ path: file }: PathLocation, name: string): PathLocation {
+  return { path: path.join(path.dirname(file), checkName(name)) };
+}
+
 /** @throws BlockhaulError ERR_NOT_FOUND, ERR_NOT_A_VOLUME */
 export async function deleteFile({ path: file }: PathLocation): Promise<void> {
   if (!(await stat(file)).isFile()) throw new BlockhaulError("ERR_NOT_A_VOLUME", { volume: file });

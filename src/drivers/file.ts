@@ -3,7 +3,14 @@ import path from "node:path";
 import type { CreateOptions, DriverOpenOptions, OpenedVolume, VolumeDriver } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { type NativeVolume, native } from "../native.js";
-import { deleteFile, type FilePlace, fileInPlace, filePlaces, renameFile } from "./file-place.js";
+import {
+  deleteFile,
+  type FilePlace,
+  fileBeside,
+  fileInPlace,
+  filePlaces,
+  renameFile,
+} from "./file-place.js";
 import { formatPathRef, type PathLocation, parsePathRef } from "./path.js";
 
 /** Image files: raw, sparse where the file system allows it. */
@@ -28,6 +35,7 @@ export const fileDriver: VolumeDriver<PathLocation, OpenedVolume, FilePlace> = {
   deleteVolume: deleteFile,
   renameVolume: renameFile,
   nameOf: fileInPlace,
+  siblingOf: fileBeside,
   places: filePlaces,
 };
 

@@ -8,6 +8,8 @@ export interface JobOptions
   extends Omit<CopyPlan, "source" | "target" | "size" | "method" | "digest" | "journal"> {
   readonly manifest?: string | undefined;
   readonly allow?: readonly GuardName[] | undefined;
+  /** The migration that it is a part of. */
+  readonly partOf?: string | undefined;
 }
 
 /** What a journal's header says of its job, as JSON. */

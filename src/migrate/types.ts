@@ -86,6 +86,8 @@ export interface MigrationWatch {
   readonly hooks?: Readonly<Partial<Record<HookName, Hook>>> | undefined;
   /** Changes limits, pauses and goes on while bytes are moved. */
   readonly control?: CopyControl | undefined;
+  /** In place of what the migration was told of bandwidth and requests. */
+  readonly limits?: Pick<CopyLimits, "bandwidthLimit" | "iopsLimit"> | undefined;
   /** Stops it: what is in flight is waited for. It can be resumed, or aborted. */
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: MigrationEvent) => void) | undefined;
@@ -95,9 +97,16 @@ export interface MigrationWatch {
 export interface MigrateOptions extends MigrationSettings, MigrationTuning, MigrationWatch {}
 
 /** What resumes and aborts are told. */
-export interface ResumeMigrationOptions extends MigrationWatch, CopyLimits {
+export interface ResumeMigrationOptions extends MigrationWatch {
+  /** Further guards whose refusal is known and passed over. */
   readonly allow?: readonly GuardName[] | undefined;
 }
+
+/**
+ * How the source is kept from changing: by a snapshot that is taken; by claiming its device; or only by
+ * looking who uses it, at the start and at the end. "frozen": it is a snapshot itself.
+ */
+export type Freeze = "snapshot" | "exclusive" | "guarded" | "frozen";
 
 /** What a migration will do. Sizes are bytes. */
 export interface MigrationPlan {
@@ -125,8 +134,7 @@ export interface MigrationPlan {
   readonly capacity: number | undefined;
   /** "copy", or the name of a shorter way: "reflink". */
   readonly method: string;
-  /** How the source is kept from changing. */
-  readonly freeze: "snapshot" | "exclusive" | "guarded";
+  readonly freeze: Freeze;
   /** The snapshots that are carried over, the oldest first. */
   readonly snapshots: readonly string[];
   readonly provisioning: Provisioning | undefined;

@@ -1,0 +1,89 @@
+/** The bytes of a migration, moved by the engine. */
+import type { CopyReport } from "../copy/report.js";
+import { copyVolume } from "../copy.js";
+import { BlockhaulError } from "../errors.js";
+import type { GuardName } from "../guards/guard.js";
+import { type JobStatus, listJobs } from "../jobs.js";
+import { resumeCopy } from "../resume.js";
+import { openVolume, type Volume } from "../volume.js";
+import type { Migration } from "./migration.js";
+import { watchOptions } from "./progress.js";
+
+/** Copies a source to the target, or goes on with that where its journal says that a run was cut short. */
+export async function moveBytes(
+  migration: Migration,
+  sourceRef: string,
+): Promise<CopyReport | undefined> {
+  const earlier = await earlierCopy(migration, sourceRef);
+  if (earlier?.state === "done") {
+    const verified = earlier.options?.verify === true;
+    await migration.note({ digest: earlier.digest, verified });
+    return undefined;
+  }
+  const report = earlier?.resumable
+    ? await resume(migration, earlier)
+    : await begin(migration, sourceRef);
+  await migration.note({ digest: report.digest, verified: report.verification !== undefined });
+  return report;
+}
+
+async function begin(migration: Migration, sourceRef: string): Promise<CopyReport> {
+  const { record, watch } = migration;
+  const source = await openVolume(sourceRef, { signal: watch.signal });
+  try {
+    const target = migration.kept("target") ?? (await openTarget(migration));
+    return await copyVolume(source, target, {
+      ...record.tuning,
+      ...watch.limits,
+      ...watchOptions(migration),
+      verify: record.settings.verify !== false,
+      // A client that is still shown there is a run that was killed.
+      allow: record.target.isOurs ? ["watched", ...guardsOf(migration)] : guardsOf(migration),
+      journal: true,
+      partOf: migration.id,
+    });
+  } finally {
+    await source.close();
+    await migration.release("target");
+  }
+}
+
+/** What the read-back found wrong is written once more: the target is nobody else's. */
+async function resume(migration: Migration, { id, error }: JobStatus): Promise<CopyReport> {
+  await migration.release("target");
+  return resumeCopy(id, {
+    ...migration.watch.limits,
+    ...watchOptions(migration),
+    allow: guardsOf(migration),
+    repair: error?.code === "ERR_VERIFICATION" ? true : undefined,
+  });
+}
+
+/** The newest copy from there that is a part of this migration. */
+async function earlierCopy(migration: Migration, ref: string): Promise<JobStatus | undefined> {
+  const { stateDirectory } = migration.watch;
+  const jobs = await listJobs({ stateDirectory });
+  return jobs.findLast(
+    ({ options, source }) => options?.partOf === migration.id && source?.ref === ref,
+  );
+}
+
+/** Opens the target, and looks whether it is the one that was made or chosen. */
+export async function openTarget(migration: Migration): Promise<Volume> {
+  const { record, watch, targetRef } = migration;
+  const volume = await openVolume(targetRef, { mode: "write", signal: watch.signal });
+  migration.keep("target", volume);
+  const { identity } = record.target;
+  if (identity === undefined || volume.info.identity === identity) return volume;
+  throw new BlockhaulError("ERR_JOURNAL", {
+    side: "target",
+    volume: targetRef,
+    message: `it is another volume: ${volume.info.identity}, and was ${identity}`,
+  });
+}
+
+function guardsOf({ record }: Migration): GuardName[] {
+  const { allow = [] } = record.settings;
+  // Whatever signature a target has that the migration made, the migration wrote it.
+  return record.target.isOurs ? ["signature", ...allow] : [...allow];
+}

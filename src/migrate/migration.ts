@@ -1,0 +1,184 @@
+import { BlockhaulError } from "../errors.js";
+import type { NativeRegionLock } from "../native.js";
+import { openVolume, type Volume } from "../volume.js";
+import { runHook } from "./hooks.js";
+import type { HandoverStep, MigrationRecord } from "./record.js";
+import type { MigrationStore } from "./store.js";
+import { type NamedVolume, nameVolume } from "./target-name.js";
+import type { HookName, MigrationEvent, MigrationState, MigrationWatch } from "./types.js";
+
+/**
+ * A migration that this process works on: its record, what is open for it, and who watches. Nobody else
+ * works on it until it is closed.
+ */
+export class Migration {
+  readonly store: MigrationStore;
+  readonly watch: MigrationWatch;
+  /** Another run began it. */
+  readonly isResumed: boolean;
+  readonly #hold: NativeRegionLock;
+  readonly #open = new Map<string, Volume>();
+  #record: MigrationRecord;
+  #saved: Promise<void> = Promise.resolve();
+
+  constructor(
+    store: MigrationStore,
+    record: MigrationRecord,
+    hold: NativeRegionLock,
+    watch: MigrationWatch,
+    isResumed: boolean,
+  ) {
+    this.store = store;
+    this.isResumed = isResumed;
+    this.watch = watch;
+    this.#record = record;
+    this.#hold = hold;
+  }
+
+  get id(): string {
+    return this.#record.id;
+  }
+
+  get record(): MigrationRecord {
+    return this.#record;
+  }
+
+  /** Writes down what has changed: what is next is done when that is on disk. */
+  note(changes: Partial<MigrationRecord>): Promise<void> {
+    const next = { ...this.#record, ...changes };
+    const hasMoved = next.state !== this.#record.state;
+    this.#record = next;
+    // One after the other: a later text must not be overtaken by an earlier one.
+    this.#saved = this.#saved.then(() => this.store.save(next));
+    if (hasMoved) this.tell({ type: "state", id: this.id, state: next.state });
+    return this.#saved;
+  }
+
+  enter(state: MigrationState): Promise<void> {
+    return this.#record.state === state ? Promise.resolve() : this.note({ state });
+  }
+
+  async notice(message: string): Promise<void> {
+    if (this.#record.notices.includes(message)) return;
+    await this.note({ notices: [...this.#record.notices, message] });
+    this.tell({ type: "notice", id: this.id, message });
+  }
+
+  hasDone(step: HandoverStep): boolean {
+    return this.#record.handover.includes(step);
+  }
+
+  async did(step: HandoverStep, changes: Partial<MigrationRecord> = {}): Promise<void> {
+    if (this.hasDone(step)) return;
+    await this.note({ ...changes, handover: [...this.#record.handover, step] });
+  }
+
+  tell(event: MigrationEvent): void {
+    this.watch.onEvent?.(event);
+  }
+
+  /** The source, where it is now: under its own name, or set aside. */
+  source(): Promise<NamedVolume> {
+    const { source, setAside } = this.#record;
+    const isAside = this.hasDone("set-aside") && setAside !== undefined;
+    return nameVolume(isAside ? setAside : source.ref);
+  }
+
+  /** What the bytes are read from. */
+  get frozenRef(): string {
+    return this.#record.snapshot ?? this.#record.source.ref;
+  }
+
+  /** Where the target can be opened now. */
+  get targetRef(): string {
+    const { target } = this.#record;
+    return this.hasDone("target-renamed") ? target.ref : target.temporary;
+  }
+
+  /** Keeps a volume that is open for it; `close` closes it. */
+  keep(name: "target" | "claim", volume: Volume): Volume {
+    this.#open.set(name, volume);
+    return volume;
+  }
+
+  kept(name: "target" | "claim"): Volume | undefined {
+    return this.#open.get(name);
+  }
+
+  async release(name: "target" | "claim"): Promise<void> {
+    const volume = this.#open.get(name);
+    this.#open.delete(name);
+    await volume?.close();
+  }
+
+  async runHook(hook: HookName): Promise<void> {
+    const { record, watch, id } = this;
+    const command = watch.hooks?.[hook] ?? record.hooks[hook];
+    if (command === undefined && record.functionHooks.includes(hook)) {
+      throw new BlockhaulError("ERR_HOOK", {
+        message: `the hook ${hook} was a function: it has to be given again to go on`,
+      });
+    }
+    if (command === undefined) return;
+    this.tell({ type: "hook", id, hook, state: "begun" });
+    const facts = {
+      hook,
+      id,
+      source: record.source.ref,
+      frozen: this.frozenRef,
+      target: record.target.ref,
+      openTarget: this.targetRef,
+      size: record.source.size,
+    };
+    await runHook(command, facts, watch.signal);
+    this.tell({ type: "hook", id, hook, state: "done" });
+  }
+
+  /** @throws BlockhaulError ERR_CANCELLED */
+  throwIfStopped(): void {
+    const { signal } = this.watch;
+    if (!signal?.aborted) return;
+    throw new BlockhaulError("ERR_CANCELLED", {
+      operation: "migrate",
+      message: "stopped on request",
+      cause: signal.reason,
+    });
+  }
+
+  /** Closes what is open, and lets others work on it. The first error of a close is thrown. */
+  async close(): Promise<void> {
+    try {
+      const closing = [...this.#open.values()].map((volume) => volume.close());
+      this.#open.clear();
+      const failed = (await Promise.allSettled(closing)).find(
+        ({ status }) => status === "rejected",
+      );
+      if (failed?.status === "rejected") throw failed.reason;
+    } finally {
+      this.#hold.release();
+    }
+  }
+}
+
+/**
+ * Opens the source, and looks whether it is what the migration began with.
+ *
+ * @throws BlockhaulError ERR_JOURNAL
+ */
+export async function openSource(
+  migration: Migration,
+  options: { readonly exclusive?: boolean } = {},
+): Promise<Volume> {
+  const { ref } = await migration.source();
+  const { signal } = migration.watch;
+  const volume = await openVolume(ref, { ...options, signal });
+  const { identity, size } = migration.record.source;
+  if (volume.info.identity === identity && volume.size === size) return volume;
+  await volume.close();
+  throw new BlockhaulError("ERR_JOURNAL", {
+    side: "source",
+    volume: ref,
+    message: "it is not the volume that the migration began with",
+    hint: `\`blockhaul abort ${migration.id}\` takes back what was made of the target`,
+  });
+}

@@ -1,0 +1,351 @@
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import { checkGuards } from "../guards/check.js";
+import { type GuardFinding, refusalOf } from "../guards/guard.js";
+import { noticesOf } from "../guards/notices.js";
+import { exactSize, formatSize } from "../units.js";
+import { openVolume, type Volume } from "../volume.js";
+import { findRoom, type Room } from "./room.js";
+import { problemsOfSettings } from "./settings.js";
+import { canRename, type NamedVolume, nameIn, nameTarget, nameVolume } from "./target-name.js";
+import type { Freeze, MigrateOptions, MigrationPlan } from "./types.js";
+
+/** What a plan was made of, for the migration that is to follow it. */
+export interface PlannedEnds {
+  readonly source: NamedVolume;
+  readonly target: NamedVolume;
+  /** The target is not there yet: the migration makes it. */
+  readonly isNew: boolean;
+}
+
+/** A plan, and the ends that it is about; undefined where one of them cannot be named. */
+export interface DetailedPlan {
+  readonly plan: MigrationPlan;
+  readonly ends: PlannedEnds | undefined;
+}
+
+type Findings = {
+  -readonly [Key in keyof MigrationPlan]: MigrationPlan[Key];
+};
+
+/** Looks at everything that a migration will need, and goes on looking after it found a problem. */
+export async function makePlan(
+  sourceRef: string,
+  targetRef: string,
+  options: MigrateOptions,
+): Promise<DetailedPlan> {
+  const problems: BlockhaulError[] = [];
+  const notices: string[] = [];
+  const found = blankPlan(sourceRef, targetRef, options, problems, notices);
+  const source = await collecting(problems, "source", () => nameVolume(sourceRef));
+  const target =
+    source === undefined
+      ? undefined
+      : await collecting(problems, "target", () => nameTarget(targetRef, source));
+  if (source !== undefined) {
+    found.sourceDriver = source.driver.name;
+    found.sourceBackend = source.backend?.name;
+  }
+  if (target !== undefined) {
+    found.target = target.ref;
+    found.targetDriver = target.driver.name;
+    found.targetBackend = target.backend?.name;
+  }
+  const volume =
+    source === undefined
+      ? undefined
+      : await collecting(problems, "source", () => openVolume(sourceRef, signalOf(options)));
+  let isNew = true;
+  try {
+    if (volume !== undefined && source !== undefined) {
+      found.size = volume.size;
+      found.freeze = freezeOf(source, volume);
+      found.dataSize = await dataSizeOf(volume, options.signal);
+    }
+    problems.push(...problemsOfSettings(options, source, target));
+    if (target !== undefined) {
+      isNew = await examineTarget(volume, target, found, options);
+    }
+  } finally {
+    await volume?.close();
+  }
+  if (source !== undefined && target !== undefined && found.size !== undefined) {
+    found.method = await methodOf(source, target, found, isNew, options);
+  }
+  if (source !== undefined) await examineSnapshots(source, found, options);
+  const ends = source && target ? { source, target, isNew } : undefined;
+  return { plan: found, ends };
+}
+
+function blankPlan(
+  source: string,
+  target: string,
+  options: MigrateOptions,
+  problems: BlockhaulError[],
+  notices: string[],
+): Findings {
+  const { deleteSource, rename, withSnapshots, method, provisioning, create, verify, allow } =
+    options;
+  return {
+    source,
+    target,
+    sourceDriver: "",
+    targetDriver: "",
+    sourceBackend: undefined,
+    targetBackend: undefined,
+    temporary: undefined,
+    setAside: undefined,
+    size: undefined,
+    targetSize: undefined,
+    dataSize: undefined,
+    free: undefined,
+    capacity: undefined,
+    method: "copy",
+    freeze: "guarded",
+    snapshots: [],
+    provisioning,
+    settings: { deleteSource, rename, withSnapshots, method, provisioning, create, verify, allow },
+    problems,
+    notices,
+  };
+}
+
+/** How the source will be kept from changing. */
+function freezeOf({ driver }: NamedVolume, { info }: Volume): Freeze {
+  if (info.snapshot || info.driver === "synthetic") return "frozen";
+  if (driver.supports.snapshots && driver.formatRef !== undefined) return "snapshot";
+  const isDevice = info.node !== undefined && info.node.inode === undefined;
+  return isDevice ? "exclusive" : "guarded";
+}
+
+/** Bytes that the source's map calls data; all of them where it has none. */
+async function dataSizeOf(volume: Volume, signal: AbortSignal | undefined): Promise<number> {
+  if (!volume.info.mapsExtents) return volume.info.usage?.allocated ?? volume.size;
+  let bytes = 0;
+  for await (const { kind, length } of volume.extents()) {
+    if (kind === "data") bytes += length;
+    if (signal?.aborted) break;
+  }
+  return bytes;
+}
+
+/**
+ * Looks at the target, or at the place where it is to be made.
+ *
+ * @returns whether it is to be made
+ */
+async function examineTarget(
+  source: Volume | undefined,
+  target: NamedVolume,
+  found: Findings,
+  options: MigrateOptions,
+): Promise<boolean> {
+  const problems = found.problems as BlockhaulError[];
+  const notices = found.notices as string[];
+  const { driver } = target;
+  const there = await openIfThere(target, problems, options);
+  try {
+    const isNew = there === undefined;
+    if (isNew && driver.supports.create === false) {
+      problems.push(
+        new BlockhaulError("ERR_NOT_FOUND", {
+          side: "target",
+          volume: target.ref,
+          message: `it does not exist, and the driver ${driver.name} makes none`,
+        }),
+      );
+    }
+    if (there !== undefined && driver.supports.create !== false) {
+      problems.push(
+        new BlockhaulError("ERR_EXISTS", {
+          side: "target",
+          volume: target.ref,
+          message: "it exists already",
+          hint: "name another target; to overwrite this one use `blockhaul copy`",
+        }),
+      );
+    }
+    if (isNew && canRename(target)) found.temporary = `${nameIn(target)}.blockhaul-…`;
+    if (source === undefined) return isNew;
+    const findings = await checkGuards(source, there, {
+      allow: options.allow,
+      signal: options.signal,
+    });
+    problems.push(...refusalsOf(findings, found, options));
+    notices.push(...noticesOfFindings(findings, options));
+    if (there === undefined) {
+      await examineRoom(await roomOf(target, problems), found);
+    } else {
+      found.targetSize = there.size;
+      if (there.size < source.size) problems.push(tooSmall(target.ref, there.size, source.size));
+      notices.push(...(await noticesOf(source, there, options.signal)).map(({ text }) => text));
+    }
+    return isNew;
+  } finally {
+    await there?.close();
+  }
+}
+
+async function openIfThere(
+  { ref }: NamedVolume,
+  problems: BlockhaulError[],
+  options: MigrateOptions,
+): Promise<Volume | undefined> {
+  try {
+    return await openVolume(ref, signalOf(options));
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown).withContext({ side: "target" });
+    if (error.code !== "ERR_NOT_FOUND") problems.push(error);
+    return undefined;
+  }
+}
+
+/** Of a source that a hook is to quiet, more is looked at after the hook. */
+function isQuietedLater(finding: GuardFinding, { hooks }: MigrateOptions): boolean {
+  return finding.guard === "live-source" && hooks?.beforeCopy !== undefined;
+}
+
+function refusalsOf(
+  findings: readonly GuardFinding[],
+  { source, target }: MigrationPlan,
+  options: MigrateOptions,
+): BlockhaulError[] {
+  return findings
+    .filter((finding) => finding.state === "refused" && !isQuietedLater(finding, options))
+    .map((finding) => refusalOf(finding, finding.side === "source" ? source : target));
+}
+
+function noticesOfFindings(findings: readonly GuardFinding[], options: MigrateOptions): string[] {
+  return findings
+    .filter((finding) => finding.state === "refused" && isQuietedLater(finding, options))
+    .map(
+      ({ found }) => `the source is in use (${found}): it must not be after the hook beforeCopy`,
+    );
+}
+
+async function roomOf(target: NamedVolume, problems: BlockhaulError[]): Promise<Room | undefined> {
+  return collecting(problems, "target", () => findRoom(target));
+}
+
+/** Whether what is to be made fits, as far as its backend tells. */
+async function examineRoom(room: Room | undefined, found: Findings): Promise<void> {
+  const { size = 0, dataSize = size } = found;
+  const problems = found.problems as BlockhaulError[];
+  const notices = found.notices as string[];
+  const granularity = room?.granularity ?? 1;
+  const targetSize = Math.ceil(size / granularity) * granularity;
+  found.targetSize = targetSize;
+  found.free = room?.free;
+  found.capacity = room?.capacity;
+  if (targetSize > size) {
+    notices.push(
+      `the target will have ${exactSize(targetSize)}: its backend makes volumes in steps of ${exactSize(granularity)}`,
+    );
+  }
+  found.provisioning ??= room?.provisioning;
+  const isThin = found.provisioning === "thin";
+  if (found.provisioning === "thick" && dataSize < size) {
+    notices.push(
+      `the source is thin (${formatSize(dataSize)} of ${formatSize(size)}); the target takes all of its space at once`,
+    );
+  }
+  if (room === undefined || room.free === undefined) return;
+  const needed = isThin ? dataSize : targetSize;
+  if (needed <= room.free) return;
+  problems.push(
+    new BlockhaulError("ERR_NO_SPACE", {
+      side: "target",
+      volume: found.target,
+      message: `it needs ${exactSize(needed)}, and ${exactSize(room.free)} are free`,
+    }),
+  );
+}
+
+/** "copy", or what a driver calls the shorter way that it knows. */
+async function methodOf(
+  source: NamedVolume,
+  target: NamedVolume,
+  found: Findings,
+  isNew: boolean,
+  options: MigrateOptions,
+): Promise<string> {
+  const isPossible = isNew && options.method !== "copy" && !options.withSnapshots;
+  if (!isPossible) return "copy";
+  const way = await shortWayOf(source, target, found.size ?? 0, options);
+  return way?.method ?? "copy";
+}
+
+/** The shorter way between two ends; undefined where there is none. */
+export async function shortWayOf(
+  source: NamedVolume,
+  target: NamedVolume,
+  size: number,
+  { provisioning, create }: MigrateOptions,
+) {
+  const { driver } = target;
+  if (source.driver !== driver || !driver.supports.shortWay) return undefined;
+  return driver.shortWay?.(source.location, target.location, {
+    size,
+    ...(provisioning === undefined ? {} : { provisioning }),
+    ...target.backend?.createOptions(provisioning),
+    ...create,
+  });
+}
+
+/** Snapshots are carried over, or stay with a source that stays. */
+async function examineSnapshots(
+  source: NamedVolume,
+  found: Findings,
+  { withSnapshots, deleteSource }: MigrateOptions,
+): Promise<void> {
+  if (!withSnapshots && !deleteSource) return;
+  const problems = found.problems as BlockhaulError[];
+  const { driver, location, ref } = source;
+  const list = async () => (await driver.listSnapshots?.(location)) ?? [];
+  const snapshots = (await collecting(problems, "source", list)) ?? [];
+  const names = snapshots.map(({ name }) => name);
+  if (withSnapshots) {
+    found.snapshots = names;
+    const larger = snapshots.find(({ size }) => found.size !== undefined && size > found.size);
+    if (larger === undefined) return;
+    const message = `its snapshot ${larger.name} is larger than the volume: it cannot be carried over`;
+    problems.push(new BlockhaulError("ERR_UNSUPPORTED", { side: "source", volume: ref, message }));
+    return;
+  }
+  if (names.length === 0) return;
+  problems.push(
+    new BlockhaulError("ERR_IN_USE", {
+      side: "source",
+      volume: ref,
+      message: `it has snapshots that would go with it: ${names.join(", ")}`,
+      hint: "carry them over with --with-snapshots, remove them, or keep the source",
+    }),
+  );
+}
+
+function tooSmall(ref: string, size: number, wanted: number): BlockhaulError {
+  return new BlockhaulError("ERR_TARGET_TOO_SMALL", {
+    side: "target",
+    volume: ref,
+    message: `its ${size} bytes are fewer than the source's ${wanted}`,
+  });
+}
+
+function signalOf({ signal }: MigrateOptions) {
+  return signal === undefined ? {} : { signal };
+}
+
+/** An answer; where there is an error instead, it joins the others. */
+async function collecting<Answer>(
+  problems: BlockhaulError[],
+  side: "source" | "target",
+  ask: () => Promise<Answer>,
+): Promise<Answer | undefined> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown);
+    if (error.code === "ERR_CANCELLED") throw error;
+    problems.push(error.side === undefined ? error.withContext({ side }) : error);
+    return undefined;
+  }
+}

@@ -1,0 +1,16 @@
+import type { CopyProgress } from "../copy/engine.js";
+import type { Migration } from "./migration.js";
+
+/** How the library's functions are watched and stopped on behalf of a migration. */
+export function watchOptions(migration: Migration) {
+  const { signal, control, progressIntervalMs, stateDirectory } = migration.watch;
+  const onProgress = (progress: CopyProgress) => tellProgress(migration, progress);
+  return { signal, control, progressIntervalMs, stateDirectory, onProgress };
+}
+
+export function tellProgress(migration: Migration, progress: CopyProgress): void {
+  const isReadBack = progress.phase === "verify" && migration.record.state === "copying";
+  // Written down at the next note at the latest; a run that is killed before reads back anew.
+  if (isReadBack) migration.enter("verifying").catch(() => {});
+  migration.tell({ type: "progress", id: migration.id, progress });
+}

@@ -1,0 +1,101 @@
+import { isVolumeEnd, type VolumeEnd } from "../volume-end.js";
+import type {
+  Freeze,
+  HookName,
+  MigrationSettings,
+  MigrationState,
+  MigrationTuning,
+} from "./types.js";
+
+/** The target of a migration. */
+export interface RecordedTarget {
+  /** What it will be called. */
+  readonly ref: string;
+  /** What it is called until the hand-over; the same where it was there before. */
+  readonly temporary: string;
+  /** It is made by the migration, and removed by an abort. */
+  readonly isOurs: boolean;
+  /** Once it was made, or opened. */
+  readonly identity?: string | undefined;
+  /** Bytes. */
+  readonly size?: number | undefined;
+}
+
+/** What a hand-over has done, in order. Each is noted after it was done; renames before, too. */
+export type HandoverStep =
+  | HookName
+  | "setting-aside"
+  | "set-aside"
+  | "renaming-target"
+  | "target-renamed"
+  | "snapshots-dropped"
+  | "deleting-source";
+
+/**
+ * All that is known of a migration, on disk. Whatever is about to be made is named here before it is made,
+ * so that a kill leaves nothing that nobody knows of.
+ */
+export interface MigrationRecord {
+  readonly version: 1;
+  readonly id: string;
+  readonly kind: "migrate";
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly state: MigrationState;
+  readonly source: VolumeEnd;
+  readonly target: RecordedTarget;
+  readonly method: string;
+  readonly freeze: Freeze;
+  readonly settings: MigrationSettings;
+  readonly tuning: MigrationTuning;
+  /** Hooks that are programs. */
+  readonly hooks: Readonly<Partial<Record<HookName, readonly string[]>>>;
+  /** Hooks that were functions: a resume has to bring them. */
+  readonly functionHooks: readonly HookName[];
+  /** The snapshot that the source is read from. */
+  readonly snapshot?: string | undefined;
+  /** What the source is called after it was set aside. */
+  readonly setAside?: string | undefined;
+  /** Names of the source's snapshots that are carried over, and of those that were. */
+  readonly snapshots: readonly string[];
+  readonly carried: readonly string[];
+  /** The `beforeCopy` hook has run. */
+  readonly isPrepared: boolean;
+  readonly handover: readonly HandoverStep[];
+  /** "xxh3:…", of what the target was proven to hold. */
+  readonly digest?: string | undefined;
+  readonly verified: boolean;
+  readonly notices: readonly string[];
+  /** The run that works on it, or did last. */
+  readonly pid: number;
+  readonly begunAt: string;
+  readonly endedAt?: string | undefined;
+  /** Why the last run ended. */
+  readonly error?: { readonly code: string; readonly message: string } | undefined;
+}
+
+export function formatMigration(record: MigrationRecord): string {
+  return `${JSON.stringify(record, null, 2)}\n`;
+}
+
+/** The record that a text holds; undefined where it is none of this version. */
+export function parseMigration(json: string): MigrationRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { version, kind, id, state, source, target, handover } = value as Record<string, unknown>;
+  const isSound =
+    version === 1 &&
+    kind === "migrate" &&
+    typeof id === "string" &&
+    typeof state === "string" &&
+    isVolumeEnd(source) &&
+    typeof target === "object" &&
+    target !== null &&
+    Array.isArray(handover);
+  return isSound ? (value as MigrationRecord) : undefined;
+}

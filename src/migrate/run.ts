@@ -1,0 +1,269 @@
+import { cleanUpAttachments } from "../attachments/cleanup.js";
+import type { CopyReport } from "../copy/report.js";
+import { endOf } from "../copy/run.js";
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import { listJobs, removeJob } from "../jobs.js";
+import { onlyGiven } from "../only-given.js";
+import { absoluteRef } from "../refs.js";
+import { openVolume } from "../volume.js";
+import { Migration } from "./migration.js";
+import type { DetailedPlan } from "./plan.js";
+import type { MigrationRecord } from "./record.js";
+import { identityAt, renameOnce } from "./rename.js";
+import { enterCopying } from "./states/copying.js";
+import { enterCreating, removeTarget } from "./states/creating.js";
+import { dropSnapshot, enterFreezing } from "./states/freezing.js";
+import { enterHandingOver } from "./states/handing-over.js";
+import { MigrationStore } from "./store.js";
+import { besides, canRename, nameIn, nameVolume } from "./target-name.js";
+import {
+  HOOK_NAMES,
+  type MigrateOptions,
+  type MigrationReport,
+  type MigrationState,
+  type MigrationTuning,
+  type ResumeMigrationOptions,
+} from "./types.js";
+
+/** Writes a migration down: from here on it can be resumed, and aborted. */
+export async function beginMigration(
+  { plan, ends }: DetailedPlan,
+  options: MigrateOptions,
+): Promise<Migration> {
+  if (ends === undefined || plan.problems.length > 0) {
+    throw (
+      plan.problems[0] ?? new BlockhaulError("ERR_INTERNAL", { message: "a plan without ends" })
+    );
+  }
+  const store = new MigrationStore(options.stateDirectory);
+  const id = store.jobs.newId();
+  const hold = await store.hold(id);
+  try {
+    const source = await openVolume(plan.source, { signal: options.signal });
+    const end = endOf(source);
+    await source.close();
+    const isTemporary = ends.isNew && canRename(ends.target);
+    const name = nameIn(ends.target);
+    const target = absoluteRef(ends.target.ref);
+    const temporary = isTemporary
+      ? absoluteRef(besides(ends.target, `${name}.blockhaul-${id}`).ref)
+      : target;
+    const now = new Date().toISOString();
+    const record: MigrationRecord = {
+      version: 1,
+      id,
+      kind: "migrate",
+      createdAt: now,
+      state: "planned",
+      source: end,
+      target: { ref: target, temporary, isOurs: ends.isNew },
+      method: plan.method,
+      freeze: plan.freeze,
+      settings: onlyGiven(plan.settings),
+      tuning: tuningOf(options),
+      hooks: commandHooks(options),
+      functionHooks: HOOK_NAMES.filter((hook) => typeof options.hooks?.[hook] === "function"),
+      snapshots: plan.snapshots,
+      carried: [],
+      isPrepared: false,
+      handover: [],
+      verified: false,
+      notices: plan.notices,
+      pid: process.pid,
+      begunAt: now,
+    };
+    await store.save(record);
+    const migration = new Migration(store, record, hold, options, false);
+    migration.tell({ type: "begun", id });
+    return migration;
+  } catch (error) {
+    hold.release();
+    throw error;
+  }
+}
+
+/**
+ * Takes up a migration that somebody began.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND, ERR_IN_USE, ERR_JOURNAL
+ */
+export async function takeUp(id: string, watch: ResumeMigrationOptions): Promise<Migration> {
+  const store = new MigrationStore(watch.stateDirectory);
+  const whole = await store.find(id);
+  if (whole === undefined) {
+    throw new BlockhaulError("ERR_NOT_FOUND", {
+      message: `there is no migration ${JSON.stringify(id)} in ${store.jobs.folder}`,
+      hint: "`blockhaul jobs` lists them",
+    });
+  }
+  const hold = await store.hold(whole);
+  try {
+    const record = await store.read(whole);
+    const { error: _error, endedAt: _endedAt, ...rest } = record;
+    const { allow = [] } = rest.settings;
+    const settings = { ...rest.settings, allow: [...allow, ...(watch.allow ?? [])] };
+    const begun = { settings, pid: process.pid, begunAt: new Date().toISOString() };
+    return new Migration(store, { ...rest, ...begun }, hold, watch, true);
+  } catch (error) {
+    hold.release();
+    throw error;
+  }
+}
+
+/** Goes through the states that are left, to the end. */
+export async function runToEnd(migration: Migration): Promise<MigrationReport> {
+  const began = performance.now();
+  return finishing(migration, async () => {
+    const copy = await goThrough(migration);
+    await migration.note({ state: "done", endedAt: new Date().toISOString() });
+    return reportOf(migration, copy, began);
+  });
+}
+
+async function goThrough(migration: Migration): Promise<CopyReport | undefined> {
+  const isBefore = (state: MigrationState) =>
+    ORDER.indexOf(migration.record.state) <= ORDER.indexOf(state);
+  if (isBefore("creating")) await enterCreating(migration);
+  migration.throwIfStopped();
+  if (isBefore("freezing")) await enterFreezing(migration);
+  migration.throwIfStopped();
+  const copy = isBefore("verifying") ? await enterCopying(migration) : undefined;
+  migration.throwIfStopped();
+  await enterHandingOver(migration);
+  return copy;
+}
+
+const ORDER: readonly MigrationState[] = [
+  "planned",
+  "creating",
+  "freezing",
+  "copying",
+  "verifying",
+  "handing-over",
+];
+
+/**
+ * Goes back: every name is given back, and what was made is removed. It can be done again, whatever came in
+ * between.
+ */
+export async function goBack(migration: Migration): Promise<MigrationReport> {
+  const began = performance.now();
+  if (migration.hasDone("deleting-source")) {
+    migration.close().catch(() => {});
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: `migration ${migration.id} cannot go back: its source is being removed`,
+      hint: `\`blockhaul resume ${migration.id}\` goes on`,
+    });
+  }
+  return finishing(migration, async () => {
+    await migration.enter("aborting");
+    // A run that was killed may have left volumes attached, which could not be removed.
+    await cleanUpAttachments();
+    await giveNamesBack(migration);
+    await removeTarget(migration);
+    await dropSnapshot(migration);
+    await forgetCopies(migration);
+    await migration.note({ state: "aborted", endedAt: new Date().toISOString() });
+    return reportOf(migration, undefined, began);
+  });
+}
+
+async function giveNamesBack(migration: Migration): Promise<void> {
+  const { record } = migration;
+  const { target, source, setAside } = record;
+  const hasMoved = migration.hasDone("renaming-target") && target.temporary !== target.ref;
+  if (hasMoved) {
+    await renameBack(target.ref, target.temporary, target.identity);
+  }
+  if (setAside !== undefined) await renameBack(setAside, source.ref, source.identity);
+  await migration.note({ handover: [], setAside: undefined });
+}
+
+/** Only what is known by its identity: by now, another volume may have the name. */
+async function renameBack(fromRef: string, toRef: string, identity: string | undefined) {
+  const from = await nameVolume(fromRef);
+  if (identity === undefined || (await identityAt(from)) !== identity) return;
+  await renameOnce(from, await nameVolume(toRef), identity);
+}
+
+/** Journals of copies to a target that is gone are of no use. */
+async function forgetCopies(migration: Migration): Promise<void> {
+  const { stateDirectory } = migration.watch;
+  const jobs = await listJobs({ stateDirectory });
+  for (const { id, options } of jobs) {
+    if (options?.partOf === migration.id) await removeJob(id, { stateDirectory });
+  }
+}
+
+/** Runs something of a migration to its end, writes down why it failed, and closes. */
+async function finishing<Result>(
+  migration: Migration,
+  action: () => Promise<Result>,
+): Promise<Result> {
+  let result: Result;
+  try {
+    result = await action();
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown);
+    const { code, message } = error;
+    const endedAt = new Date().toISOString();
+    // A record that cannot be written says that the run was killed, which is resumed all the same.
+    await migration.note({ error: { code, message }, endedAt }).catch(() => {});
+    await migration.close().catch(() => {});
+    throw thrown;
+  }
+  await migration.close();
+  return result;
+}
+
+function reportOf(
+  { record }: Migration,
+  copy: CopyReport | undefined,
+  began: number,
+): MigrationReport {
+  const isAside = record.handover.includes("set-aside");
+  const isGone = record.handover.includes("deleting-source");
+  return {
+    id: record.id,
+    source: record.source.ref,
+    target: record.target.ref,
+    state: record.state === "done" ? "done" : "aborted",
+    size: record.source.size,
+    targetSize: record.target.size ?? record.source.size,
+    method: record.method,
+    digest: record.digest,
+    verified: record.verified,
+    sourceIs: isGone ? "deleted" : isAside ? "set aside" : "kept",
+    setAside: isAside ? record.setAside : undefined,
+    snapshots: record.carried,
+    copy,
+    notices: record.notices,
+    seconds: (performance.now() - began) / 1000,
+  };
+}
+
+function tuningOf(options: MigrateOptions): MigrationTuning {
+  const { requests, requestSize, memory, threads, digest, bandwidthLimit, iopsLimit } = options;
+  const { retries, requestTimeoutMs, stallLimitMs, checkpointIntervalMs } = options;
+  return onlyGiven({
+    requests,
+    requestSize: requestSize === undefined ? undefined : Number(requestSize),
+    memory: memory === undefined ? undefined : Number(memory),
+    threads,
+    digest,
+    bandwidthLimit: bandwidthLimit === undefined ? undefined : Number(bandwidthLimit),
+    iopsLimit,
+    retries,
+    requestTimeoutMs,
+    stallLimitMs,
+    checkpointIntervalMs,
+  });
+}
+
+function commandHooks({ hooks = {} }: MigrateOptions): MigrationRecord["hooks"] {
+  const commands = HOOK_NAMES.flatMap((name) => {
+    const hook = hooks[name];
+    return hook === undefined || typeof hook === "function" ? [] : [[name, hook] as const];
+  });
+  return Object.fromEntries(commands);
+}

@@ -1,0 +1,110 @@
+import { accessSync, constants } from "node:fs";
+import path from "node:path";
+
+import { BlockhaulError } from "../errors.js";
+import { canRename, type NamedVolume } from "./target-name.js";
+import { HOOK_NAMES, type MigrateOptions } from "./types.js";
+
+/** Why what a migration is told cannot be done between these two ends. */
+export function problemsOfSettings(
+  options: MigrateOptions,
+  source: NamedVolume | undefined,
+  target: NamedVolume | undefined,
+): BlockhaulError[] {
+  return [
+    ...problemsOfSource(options, source),
+    ...problemsOfTarget(options, target),
+    ...problemsOfSnapshots(options, source, target),
+    ...problemsOfHooks(options),
+  ];
+}
+
+function problemsOfSource(
+  { deleteSource, rename, verify }: MigrateOptions,
+  source: NamedVolume | undefined,
+): BlockhaulError[] {
+  const problems: BlockhaulError[] = [];
+  if (deleteSource && verify === false) {
+    const message = "a source is removed only after a verification";
+    problems.push(new BlockhaulError("ERR_INVALID_ARGUMENT", { message }));
+  }
+  if (source === undefined) return problems;
+  if (deleteSource && !source.driver.supports.delete) {
+    problems.push(lacks(source, "source", "removes no volumes, so that the source must be kept"));
+  }
+  if (rename && !canRename(source)) {
+    problems.push(lacks(source, "source", "renames no volumes, so that none can be set aside"));
+  }
+  return problems;
+}
+
+function problemsOfTarget(
+  { provisioning, create = {} }: MigrateOptions,
+  target: NamedVolume | undefined,
+): BlockhaulError[] {
+  if (target === undefined) return [];
+  const { supports, name } = target.driver;
+  const problems: BlockhaulError[] = [];
+  const kinds = supports.provisioning ?? [];
+  if (provisioning !== undefined && !kinds.includes(provisioning)) {
+    const can = kinds.length === 0 ? "cannot choose" : `makes only ${kinds.join(" and ")} volumes`;
+    problems.push(lacks(target, "target", `${can}, none that is told to be ${provisioning}`));
+  }
+  for (const option of Object.keys(create)) {
+    if (supports.createOptions.includes(option)) continue;
+    problems.push(
+      new BlockhaulError("ERR_INVALID_ARGUMENT", {
+        side: "target",
+        volume: target.ref,
+        message: `"${option}" is no option of a new ${name} volume; known are ${supports.createOptions.join(", ") || "none"}`,
+      }),
+    );
+  }
+  return problems;
+}
+
+function problemsOfSnapshots(
+  { withSnapshots }: MigrateOptions,
+  source: NamedVolume | undefined,
+  target: NamedVolume | undefined,
+): BlockhaulError[] {
+  if (!withSnapshots) return [];
+  const problems: BlockhaulError[] = [];
+  if (source !== undefined && source.driver.listSnapshots === undefined) {
+    problems.push(lacks(source, "source", "cannot list snapshots, so that none is carried over"));
+  }
+  if (target !== undefined && !target.driver.supports.snapshots) {
+    problems.push(lacks(target, "target", "takes no snapshots, so that none is carried over"));
+  }
+  return problems;
+}
+
+function problemsOfHooks({ hooks = {} }: MigrateOptions): BlockhaulError[] {
+  return HOOK_NAMES.flatMap((name) => {
+    const hook = hooks[name];
+    if (hook === undefined || typeof hook === "function") return [];
+    const fault = faultOfProgram(hook[0]);
+    if (fault === undefined) return [];
+    return new BlockhaulError("ERR_INVALID_ARGUMENT", { message: `the hook ${name} ${fault}` });
+  });
+}
+
+function faultOfProgram(file: string | undefined): string | undefined {
+  if (file === undefined || file === "") return "names no program";
+  if (!path.isAbsolute(file)) return `names ${file}, which is no absolute path`;
+  try {
+    accessSync(file, constants.X_OK);
+    return undefined;
+  } catch {
+    return `names ${file}, which is no program that can be run`;
+  }
+}
+
+function lacks(
+  { driver, ref }: NamedVolume,
+  side: "source" | "target",
+  what: string,
+): BlockhaulError {
+  const message = `the driver ${driver.name} ${what}`;
+  return new BlockhaulError("ERR_UNSUPPORTED", { side, volume: ref, message });
+}

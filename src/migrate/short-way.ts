@@ -1,0 +1,79 @@
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import { verifyVolumes } from "../verify.js";
+import { openVolume, type Volume } from "../volume.js";
+import type { Migration } from "./migration.js";
+import { shortWayOf } from "./plan.js";
+import { tellProgress, watchOptions } from "./progress.js";
+import { removeTarget } from "./states/creating.js";
+import { nameVolume } from "./target-name.js";
+
+/**
+ * Has the driver make the target in its own, shorter way, and compares it with the source. A run that is cut
+ * short is not gone on with: what it made is removed, and it is gone anew.
+ */
+export async function goShortWay(migration: Migration): Promise<void> {
+  if (migration.record.state === "copying") {
+    await removeTarget(migration);
+    await makeTarget(migration);
+    await migration.enter("verifying");
+  }
+  const source = await openVolume(migration.frozenRef, { signal: migration.watch.signal });
+  let target: Volume | undefined;
+  try {
+    target = await openVolume(migration.targetRef, { signal: migration.watch.signal });
+    const { identity } = target.info;
+    await migration.note({ target: { ...migration.record.target, identity, size: target.size } });
+    await prove(migration, source, target);
+  } finally {
+    await Promise.all([source.close(), target?.close()]);
+  }
+}
+
+async function makeTarget(migration: Migration): Promise<void> {
+  const { record, watch } = migration;
+  const source = await nameVolume(migration.frozenRef);
+  const target = await nameVolume(record.target.temporary);
+  const { size } = record.source;
+  const way = await shortWayOf(source, target, size, record.settings);
+  if (way === undefined) {
+    throw new BlockhaulError("ERR_UNSUPPORTED", {
+      message: `the way that was planned, ${record.method}, is not open any more`,
+      hint: `\`blockhaul abort ${record.id}\`, and begin anew`,
+    });
+  }
+  const began = performance.now();
+  const onProgress = (done: number) =>
+    tellProgress(migration, {
+      phase: "copy",
+      state: done < size ? "copying" : "done",
+      total: size,
+      done,
+      read: 0,
+      written: 0,
+      zeroed: 0,
+      skipped: 0,
+      begin: 0,
+      retries: 0,
+      seconds: (performance.now() - began) / 1000,
+    });
+  try {
+    await way.run({ signal: watch.signal, onProgress });
+  } catch (error) {
+    throw toBlockhaulError(error, { side: "target", volume: record.target.ref });
+  }
+}
+
+async function prove(migration: Migration, source: Volume, target: Volume): Promise<void> {
+  const { record } = migration;
+  if (target.size < source.size) {
+    throw new BlockhaulError("ERR_TARGET_TOO_SMALL", { side: "target", volume: target.ref });
+  }
+  if (record.settings.verify === false) return;
+  const { digest } = record.tuning;
+  const report = await verifyVolumes(source, target, {
+    ...record.tuning,
+    ...watchOptions(migration),
+    digest: digest === "none" ? undefined : digest,
+  });
+  await migration.note({ digest: report.digest, verified: true });
+}

@@ -1,0 +1,115 @@
+/** creating: the target comes into being, under its temporary name. */
+import { BlockhaulError } from "../../errors.js";
+import { waitFor } from "../../system/wait.js";
+import { exactSize } from "../../units.js";
+import { openVolume, type Volume } from "../../volume.js";
+import type { Migration } from "../migration.js";
+import { identityAt } from "../rename.js";
+import { nameVolume } from "../target-name.js";
+
+/** As long as a cluster shows a client that was killed, and a little more, in milliseconds. */
+const WATCH_MS = 45_000;
+
+/** Makes the target, or opens the one that is there. Where a shorter way will make it, nothing is done. */
+export async function enterCreating(migration: Migration): Promise<void> {
+  const { record, watch } = migration;
+  const { target, source } = record;
+  await migration.enter("creating");
+  if (record.method !== "copy") return;
+  const volume = target.isOurs
+    ? await create(migration)
+    : await openVolume(target.temporary, { mode: "write", signal: watch.signal });
+  migration.keep("target", volume);
+  const { identity } = volume.info;
+  await migration.note({ target: { ...target, identity, size: volume.size } });
+  if (volume.size < source.size) {
+    throw new BlockhaulError("ERR_TARGET_TOO_SMALL", {
+      side: "target",
+      volume: target.ref,
+      message: `its ${volume.size} bytes are fewer than the source's ${source.size}`,
+    });
+  }
+  if (target.isOurs && volume.size > source.size) {
+    await migration.notice(
+      `the target has ${exactSize(volume.size)}, ${exactSize(volume.size - source.size)} more than the source`,
+    );
+  }
+}
+
+async function create(migration: Migration): Promise<Volume> {
+  const { record, watch } = migration;
+  const { ref } = record.target;
+  const { backend } = await nameVolume(ref);
+  const { provisioning, create: told } = record.settings;
+  const creation = {
+    ...backend?.createOptions(provisioning),
+    ...told,
+    ...(provisioning === undefined ? {} : { provisioning }),
+    size: record.source.size,
+    exclusive: true,
+  };
+  const { temporary } = record.target;
+  const open = () =>
+    openVolume(temporary, { mode: "write", create: creation, signal: watch.signal });
+  try {
+    return await open();
+  } catch (error) {
+    const isThere = error instanceof BlockhaulError && error.code === "ERR_EXISTS";
+    // Nobody else gives a volume this migration's own name: a run that was killed made it.
+    if (!isThere || temporary === ref) throw error;
+    await removeTarget(migration);
+    return await open();
+  }
+}
+
+/**
+ * Removes the target that the migration made; one that is not there is fine. A cluster shows a client that
+ * was killed for a while, which is waited for.
+ *
+ * @throws BlockhaulError ERR_IN_USE where somebody uses it
+ */
+export async function removeTarget(migration: Migration): Promise<void> {
+  const { target } = migration.record;
+  if (!target.isOurs || !(await isSurelyOurs(migration))) return;
+  const { driver, location } = await nameVolume(target.temporary);
+  let last: unknown;
+  const removed = await waitFor(
+    async () => {
+      try {
+        await driver.deleteVolume?.(location);
+        return true;
+      } catch (error) {
+        last = error;
+        const code = error instanceof BlockhaulError ? error.code : codeOf(error);
+        if (code === "ERR_NOT_FOUND" || code === "ENOENT") return true;
+        if (code !== "ERR_IN_USE") throw error;
+        return undefined;
+      }
+    },
+    { deadlineMs: WATCH_MS, longestMs: 1000, signal: migration.watch.signal },
+  );
+  if (!removed) throw last;
+}
+
+/**
+ * A temporary name is the migration's own. Under any other, the volume is known by its identity.
+ *
+ * @throws BlockhaulError ERR_EXISTS where nobody can tell whose it is
+ */
+async function isSurelyOurs({ record }: Migration): Promise<boolean> {
+  const { ref, temporary, identity } = record.target;
+  if (temporary !== ref) return true;
+  const found = await identityAt(await nameVolume(ref));
+  if (found === undefined || found === identity) return found !== undefined;
+  if (identity !== undefined) return false;
+  throw new BlockhaulError("ERR_EXISTS", {
+    side: "target",
+    volume: ref,
+    message: "it may have been made by this migration, or by somebody else",
+    hint: "look at it, remove it if it is of no use, and try again",
+  });
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}

@@ -1,0 +1,103 @@
+/** freezing: from here on the source does not change, or the migration notices. */
+import { BlockhaulError, toBlockhaulError } from "../../errors.js";
+import { checkGuards, throwRefusal } from "../../guards/check.js";
+import { type Migration, openSource } from "../migration.js";
+import { nameVolume } from "../target-name.js";
+
+/** What a snapshot of a migration is called. */
+export function snapshotName(id: string): string {
+  return `blockhaul-snap-${id}`;
+}
+
+export async function enterFreezing(migration: Migration): Promise<void> {
+  await migration.enter("freezing");
+  if (!migration.record.isPrepared) {
+    await migration.runHook("beforeCopy");
+    await migration.note({ isPrepared: true });
+  }
+  await checkSourceUnused(migration);
+  if (migration.record.freeze === "snapshot") await takeSnapshot(migration);
+  await claimSource(migration);
+}
+
+/** Asks again who uses the source: a hook may have stopped somebody, and somebody may have begun since. */
+export async function checkSourceUnused(migration: Migration): Promise<void> {
+  const { record, watch } = migration;
+  const volume = await openSource(migration);
+  try {
+    const findings = await checkGuards(volume, undefined, {
+      allow: record.settings.allow,
+      signal: watch.signal,
+    });
+    throwRefusal(findings, { source: record.source.ref, target: record.target.ref });
+  } finally {
+    await volume.close();
+  }
+}
+
+/** Claims a source that is a device, so that nobody mounts it meanwhile. */
+export async function claimSource(migration: Migration): Promise<void> {
+  if (migration.record.freeze !== "exclusive" || migration.kept("claim") !== undefined) return;
+  if (migration.record.settings.allow?.includes("live-source")) return;
+  migration.keep("claim", await openSource(migration, { exclusive: true }));
+}
+
+async function takeSnapshot(migration: Migration): Promise<void> {
+  const { driver, location } = await migration.source();
+  const { createSnapshot, formatRef } = driver;
+  if (createSnapshot === undefined || formatRef === undefined) return;
+  const name = snapshotName(migration.id);
+  try {
+    const snapshot = await createSnapshot.call(driver, location, { name });
+    await migration.note({ snapshot: formatRef.call(driver, snapshot) });
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown, {
+      side: "source",
+      volume: migration.record.source.ref,
+      operation: "snapshot",
+    });
+    if (error.code === "ERR_EXISTS") return useSnapshot(migration, name);
+    if (error.code !== "ERR_NO_SPACE" && error.code !== "ERR_UNSUPPORTED") throw error;
+    await migration.notice(
+      `no snapshot could be taken (${error.message}): the source is claimed instead`,
+    );
+    await migration.note({ freeze: "exclusive" });
+  }
+}
+
+/** The snapshot that a run took before it was killed. */
+async function useSnapshot(migration: Migration, name: string): Promise<void> {
+  const found = await findSnapshot(migration, name);
+  if (found !== undefined) return migration.note({ snapshot: found });
+  throw new BlockhaulError("ERR_EXISTS", {
+    side: "source",
+    volume: migration.record.source.ref,
+    message: `there is something that is called ${name}, and no snapshot of the source`,
+  });
+}
+
+async function findSnapshot(migration: Migration, name: string): Promise<string | undefined> {
+  const { driver, location } = await migration.source();
+  const snapshots = (await driver.listSnapshots?.(location)) ?? [];
+  const found = snapshots.find((snapshot) => snapshot.name === name);
+  return found && driver.formatRef?.(found.location);
+}
+
+/** Drops the snapshot that the source was frozen by; one that is not there is fine. */
+export async function dropSnapshot(migration: Migration): Promise<void> {
+  if (migration.record.freeze !== "snapshot") return;
+  await dropSourceSnapshot(migration, snapshotName(migration.id));
+}
+
+/** Drops a snapshot of the source, which is found by the source's present name. */
+export async function dropSourceSnapshot(migration: Migration, name: string): Promise<void> {
+  const ref = await findSnapshot(migration, name);
+  if (ref === undefined) return;
+  const { driver, location } = await nameVolume(ref);
+  try {
+    await driver.deleteSnapshot?.(location);
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown, { volume: ref, operation: "delete" });
+    if (error.code !== "ERR_NOT_FOUND") throw error;
+  }
+}

@@ -1,0 +1,101 @@
+import type { MigrationRecord } from "./record.js";
+import { MigrationStore } from "./store.js";
+import type { MigrationState } from "./types.js";
+
+/** What is known of a migration. */
+export interface MigrationStatus {
+  readonly id: string;
+  /**
+   * "interrupted": stopped on request, or its process is gone; "failed": by `error`. Both can be resumed, and
+   * aborted; of one that began to go back, only the latter.
+   */
+  readonly state: "running" | "interrupted" | "failed" | "done" | "aborted";
+  /** How far it came. */
+  readonly phase: MigrationState;
+  readonly resumable: boolean;
+  readonly abortable: boolean;
+  readonly source: string;
+  /** Of the source when it began. */
+  readonly sourceIdentity: string;
+  readonly target: string;
+  /** Where the target can be opened now. */
+  readonly openTarget: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly method: string;
+  readonly digest: string | undefined;
+  readonly verified: boolean;
+  readonly setAside: string | undefined;
+  readonly notices: readonly string[];
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly begunAt: string;
+  readonly endedAt: string | undefined;
+  readonly pid: number;
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+  /** Where it is recorded. */
+  readonly file: string;
+}
+
+/** Every migration that is recorded, the oldest first. */
+export async function listMigrations({
+  stateDirectory,
+}: {
+  readonly stateDirectory?: string | undefined;
+} = {}): Promise<MigrationStatus[]> {
+  const store = new MigrationStore(stateDirectory);
+  const found: MigrationStatus[] = [];
+  for (const id of await store.ids()) {
+    const record = await store.read(id).catch(() => undefined);
+    if (record !== undefined) found.push(await statusOf(store, record));
+  }
+  return found.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+}
+
+/**
+ * One migration; undefined where none has the id.
+ *
+ * @param id or the beginning of one that no other has
+ * @throws BlockhaulError ERR_INVALID_ARGUMENT where several begin like this; ERR_JOURNAL
+ */
+export async function findMigration(
+  id: string,
+  { stateDirectory }: { readonly stateDirectory?: string | undefined } = {},
+): Promise<MigrationStatus | undefined> {
+  const store = new MigrationStore(stateDirectory);
+  const whole = await store.find(id);
+  return whole === undefined ? undefined : statusOf(store, await store.read(whole));
+}
+
+async function statusOf(store: MigrationStore, record: MigrationRecord): Promise<MigrationStatus> {
+  const { state: phase, handover, error } = record;
+  const hasEnded = phase === "done" || phase === "aborted";
+  const isRunning = !hasEnded && (await store.jobs.isHeld(record.id));
+  const wasStopped = error === undefined || error.code === "ERR_CANCELLED";
+  const state = hasEnded ? phase : isRunning ? "running" : wasStopped ? "interrupted" : "failed";
+  const isIdle = state === "interrupted" || state === "failed";
+  const isRenamed = handover.includes("target-renamed");
+  return {
+    id: record.id,
+    state,
+    phase,
+    resumable: isIdle && phase !== "aborting",
+    abortable: isIdle && !handover.includes("deleting-source"),
+    source: record.source.ref,
+    sourceIdentity: record.source.identity,
+    target: record.target.ref,
+    openTarget: isRenamed ? record.target.ref : record.target.temporary,
+    size: record.source.size,
+    method: record.method,
+    digest: record.digest,
+    verified: record.verified,
+    setAside: handover.includes("set-aside") ? record.setAside : undefined,
+    notices: record.notices,
+    createdAt: record.createdAt,
+    begunAt: record.begunAt,
+    endedAt: record.endedAt,
+    pid: record.pid,
+    error,
+    file: store.fileOf(record.id),
+  };
+}

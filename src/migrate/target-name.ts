@@ -1,0 +1,71 @@
+/** What the target of a migration is called, in the end and until then. */
+import { type Backend, findBackend } from "../backends.js";
+import type { VolumeDriver } from "../driver.js";
+import { BlockhaulError } from "../errors.js";
+import { type ResolvedRef, resolveRef, schemeOf } from "../refs.js";
+
+/** A volume by its ref, its driver and where that finds it. */
+export interface NamedVolume {
+  readonly ref: string;
+  readonly driver: VolumeDriver;
+  readonly location: unknown;
+  readonly backend: Backend | undefined;
+}
+
+export async function nameVolume(ref: string): Promise<NamedVolume> {
+  const { driver, location, backend } = await resolveRef(ref);
+  return { ref, driver, location, backend };
+}
+
+/**
+ * The volume that a migration's target names: "BACKEND", where it gets the source's name, "BACKEND:NAME",
+ * or any other ref. A path needs a slash: a backend whose name is mistyped is no image file.
+ *
+ * @throws BlockhaulError ERR_INVALID_REF, ERR_UNKNOWN_SCHEME, ERR_NOT_FOUND for the backend, ERR_CONFIG
+ */
+export async function nameTarget(target: string, source: NamedVolume): Promise<NamedVolume> {
+  const isBare = schemeOf(target) === undefined && !target.includes("/");
+  const backend = isBare ? await findBackend(target) : undefined;
+  if (!isBare) return nameVolume(target);
+  if (backend === undefined) {
+    throw new BlockhaulError("ERR_NOT_FOUND", {
+      side: "target",
+      message: `there is no backend ${JSON.stringify(target)}`,
+      hint: `backends are named in blockhaul.yaml: \`blockhaul list\` shows them; an image file is written ./${target}`,
+    });
+  }
+  const name = source.driver.nameOf?.(source.location);
+  if (name === undefined) {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      side: "target",
+      message: `the source has no name that the target could get; write ${target}:NAME`,
+    });
+  }
+  return nameVolume(`${target}:${name}`);
+}
+
+/** Another volume in the same place. */
+export function besides(volume: NamedVolume, name: string): NamedVolume {
+  const { driver, backend } = volume;
+  const location = driver.siblingOf?.(volume.location, name);
+  const ref = backend === undefined ? driver.formatRef?.(location) : `${backend.name}:${name}`;
+  if (location === undefined || ref === undefined) {
+    throw new BlockhaulError("ERR_UNSUPPORTED", {
+      volume: volume.ref,
+      message: `the driver ${driver.name} cannot name a volume beside it`,
+    });
+  }
+  return { ref, driver, location, backend };
+}
+
+/** Whether a driver can give the volume another name in its place. */
+export function canRename({ driver }: NamedVolume): boolean {
+  const { supports, renameVolume, nameOf, siblingOf } = driver;
+  return Boolean(supports.rename && renameVolume && nameOf && siblingOf);
+}
+
+export function nameIn({ driver, location }: NamedVolume): string | undefined {
+  return driver.nameOf?.(location);
+}
+
+export type { ResolvedRef };
