@@ -1,5 +1,6 @@
 /** Migrations: a volume moved to a backend, from the plan to the hand-over. */
 import { BlockhaulError } from "./errors.js";
+import { forgetCopies } from "./migrate/bytes.js";
 import { makePlan } from "./migrate/plan.js";
 import { beginMigration, goBack, runToEnd, takeUp } from "./migrate/run.js";
 import { findMigration, type MigrationStatus } from "./migrate/status.js";
@@ -114,6 +115,7 @@ export async function removeMigration(
       hint: `\`blockhaul resume ${status.id}\` goes on, \`blockhaul abort ${status.id}\` goes back`,
     });
   }
+  await forgetCopies(status.id, stateDirectory);
   await new MigrationStore(stateDirectory).remove(status.id);
   return status;
 }

@@ -12,10 +12,10 @@ import {
   STATE_DIR,
   VERIFY,
 } from "./common-options.js";
+import { creationOptions } from "./creation-options.js";
 import { guardOptions } from "./guard-options.js";
 import type { OptionSpec } from "./options.js";
 
-const CREATING = "A new target (with --create)";
 const JOURNAL = "The journal, by which `blockhaul resume` goes on";
 
 export const copyOptions = [
@@ -73,56 +73,7 @@ export const copyOptions = [
     heading: JOURNAL,
     help: "how often the target is flushed and what is done written down (5)",
   },
-  {
-    name: "object-size",
-    kind: "size",
-    range: { least: 4096, most: 32 * 1024 ** 2 },
-    powerOfTwo: true,
-    heading: CREATING,
-    help: "rbd: bytes of an object, a power of two from 4KiB to 32MiB",
-  },
-  {
-    name: "features",
-    kind: "list",
-    placeholder: "NAME,NAME",
-    choices: [
-      "layering",
-      "striping",
-      "exclusive-lock",
-      "object-map",
-      "fast-diff",
-      "deep-flatten",
-      "journaling",
-    ],
-    heading: CREATING,
-    help: "rbd: the image's features",
-  },
-  {
-    name: "data-pool",
-    kind: "text",
-    placeholder: "POOL",
-    heading: CREATING,
-    help: "rbd: the pool that takes the data",
-  },
-  {
-    name: "stripe-unit",
-    kind: "size",
-    heading: CREATING,
-    help: "rbd: bytes of a stripe's piece; goes with --stripe-count",
-  },
-  {
-    name: "stripe-count",
-    kind: "count",
-    heading: CREATING,
-    help: "rbd: objects that a stripe spans",
-  },
-  {
-    name: "thin-pool",
-    kind: "text",
-    placeholder: "POOL",
-    heading: CREATING,
-    help: "lvm: make a thin volume in this pool of the group (a thick one)",
-  },
+  ...creationOptions,
 ] as const satisfies readonly OptionSpec[];
 
 export const infoOptions = [
@@ -198,6 +149,121 @@ export const digestOptions = [
   ...PATIENCE,
 ] as const satisfies readonly OptionSpec[];
 
+const WHAT_BECOMES = "What becomes of the source and the target";
+const HOOKS =
+  "Hooks (a program's absolute path, or with arguments a JSON array; it is told what is going on as a line of JSON)";
+
+export const migrateOptions = [
+  {
+    name: "plan",
+    kind: "text",
+    placeholder: "FILE",
+    help: "many moves at once, as the file lists them; in place of a source and a target",
+  },
+  {
+    name: "parallel",
+    kind: "count",
+    range: { least: 1, most: 64 },
+    help: "plan: moves at once, in place of what the file says",
+  },
+  {
+    name: "continue-on-error",
+    kind: "flag",
+    help: "plan: begin further moves after one has failed, but for those that depend on it",
+  },
+  {
+    name: "dry-run",
+    short: "n",
+    kind: "flag",
+    help: "print what would be done, and all that would be refused; change nothing",
+  },
+  {
+    name: "delete-source",
+    kind: "flag",
+    heading: WHAT_BECOMES,
+    help: "remove the source at the end, after a verification and one more look at it",
+  },
+  {
+    name: "keep-source",
+    kind: "flag",
+    heading: WHAT_BECOMES,
+    help: "keep it, which is done unless told",
+  },
+  {
+    name: "rename",
+    kind: "flag",
+    heading: WHAT_BECOMES,
+    help: "give the target the source's name, and set the source aside as NAME.moved-ID",
+  },
+  {
+    name: "with-snapshots",
+    kind: "flag",
+    heading: WHAT_BECOMES,
+    help: "carry the source's snapshots over, the oldest first",
+  },
+  {
+    name: "provisioning",
+    kind: "choice",
+    choices: ["thin", "thick"],
+    heading: WHAT_BECOMES,
+    help: "of the target (as its backend makes volumes)",
+  },
+  {
+    name: "method",
+    kind: "choice",
+    choices: ["auto", "copy"],
+    help: "copy: move every byte, even where storage has a shorter way (auto)",
+  },
+  {
+    name: "no-verify",
+    kind: "flag",
+    help: "do not read the target back",
+  },
+  {
+    name: "before-copy",
+    kind: "text",
+    placeholder: "COMMAND",
+    heading: HOOKS,
+    help: "before the source is frozen: to quiet what uses it",
+  },
+  {
+    name: "before-handover",
+    kind: "text",
+    placeholder: "COMMAND",
+    heading: HOOKS,
+    help: "when the target is complete, under its temporary name",
+  },
+  {
+    name: "after-handover",
+    kind: "text",
+    placeholder: "COMMAND",
+    heading: HOOKS,
+    help: "when the target has its name, before a source is removed",
+  },
+  ...ENGINE,
+  {
+    name: "digest",
+    kind: "choice",
+    choices: ["xxh3", "sha256"],
+    environment: "BLOCKHAUL_DIGEST",
+    help: "of the source's content (xxh3)",
+  },
+  ...LIMITS,
+  PROGRESS,
+  JSON_LINES,
+  ...QUIET_AND_VERBOSE,
+  STATE_DIR,
+  ...guardOptions,
+  ...PATIENCE,
+  ...creationOptions,
+] as const satisfies readonly OptionSpec[];
+
+export const abortOptions = [
+  STATE_DIR,
+  JSON_LINES,
+  ...QUIET_AND_VERBOSE,
+] as const satisfies readonly OptionSpec[];
+
 export const resumeOptions = [
   STATE_DIR,
   ...LIMITS,
@@ -258,11 +324,72 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import("./copy.js")).runCopy,
   }),
   defineCommand({
+    name: "migrate",
+    summary: "move a volume to a backend, from the plan to the hand-over",
+    description:
+      "Makes the target under a temporary name, freezes the source (by a snapshot where its storage takes " +
+      "any), copies, reads the target back, and hands over: only then the target gets its name. The " +
+      "source is kept unless told. Where storage can make the copy on its own, it does, which the report says. Every " +
+      "step is written down before it is taken: what is cut short goes on with `blockhaul resume`, or back " +
+      "with `blockhaul abort`. Backends are named in blockhaul.yaml.",
+    arguments: [
+      {
+        name: "source",
+        kind: "ref",
+        help: "what to move: BACKEND:VOLUME, a path or a ref",
+        optional: true,
+      },
+      {
+        name: "target",
+        kind: "ref",
+        help: "where to: BACKEND, BACKEND:NAME, or any ref",
+        optional: true,
+      },
+    ],
+    options: migrateOptions,
+    examples: [
+      [
+        "blockhaul migrate san1:0 ceph-ssd:disk-1",
+        "an iSCSI LUN to a new image of the backend ceph-ssd",
+      ],
+      [
+        "blockhaul migrate --dry-run images:web ceph-ssd",
+        "what would be done, and what is in the way",
+      ],
+      [
+        "blockhaul migrate --rename --delete-source images:web.img rbd:vms/web.img",
+        "and the source goes",
+      ],
+      [
+        "blockhaul migrate --with-snapshots rbd:a/x rbd:b/x:conf=/etc/ceph/b.conf",
+        "with its history",
+      ],
+      [
+        "blockhaul migrate --before-copy /usr/local/bin/stop-vm images:web ceph-ssd",
+        "quiet it first",
+      ],
+      ["blockhaul migrate --plan plan.yaml", "many, side by side"],
+    ],
+    load: async () => (await import("./migrate.js")).runMigrate,
+  }),
+  defineCommand({
+    name: "abort",
+    summary: "take a migration back: the source is what it was, and the target is gone",
+    description:
+      "Gives names back, and removes the target that was made, the snapshot that was taken and what is left " +
+      "attached. It can be run again. A migration that is done, or whose source is being removed, has no way back.",
+    arguments: [{ name: "job", kind: "job", help: "its id, or the beginning of it" }],
+    options: abortOptions,
+    examples: [["blockhaul abort k3v9q2ab", "`blockhaul jobs` shows the ids"]],
+    load: async () => (await import("./abort.js")).runAbort,
+  }),
+  defineCommand({
     name: "resume",
-    summary: "go on with a copy that was cut short",
+    summary: "go on with a copy or a migration that was cut short",
     description:
       "Opens both volumes of the job, looks whether they are what they were, reads the last of what is " +
-      "recorded back from both, and copies the rest. What is not named is as it was told to `copy`.",
+      "recorded back from both, and copies the rest; a migration goes on to its end. What is not named is as it " +
+      "was told to `copy` or `migrate`.",
     arguments: [{ name: "job", kind: "job", help: "its id, or the beginning of it" }],
     options: resumeOptions,
     examples: [

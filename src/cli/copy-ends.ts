@@ -9,6 +9,7 @@ import {
   type VolumeDriver,
 } from "../index.js";
 import type { copyOptions } from "./commands.js";
+import { CREATION_FLAGS, creationOf } from "./creation-options.js";
 import type { OptionValues } from "./options.js";
 
 type Options = OptionValues<typeof copyOptions>;
@@ -21,15 +22,6 @@ export interface CopyTarget {
   /** In a dry run: how it was found to be missing, which may be more than the volume itself. */
   readonly missing?: string;
 }
-
-const CREATION_FLAGS = [
-  "objectSize",
-  "features",
-  "dataPool",
-  "stripeUnit",
-  "stripeCount",
-  "thinPool",
-] as const satisfies readonly (keyof Options)[];
 
 /** Opens the source, or a snapshot of it; a dry run takes none. */
 export function openSource(ref: string, options: Options, signal: AbortSignal): Promise<Volume> {
@@ -73,15 +65,9 @@ export function openTarget(
 
 /** What --create and its further options ask for; undefined without them. */
 export function createOptions(options: Options, size: number): CreateOptions | undefined {
-  const given = CREATION_FLAGS.filter((flag) => options[flag] !== undefined);
-  if (options.create) {
-    return {
-      size,
-      exclusive: true,
-      ...Object.fromEntries(given.map((flag) => [flag, options[flag]])),
-    };
-  }
-  const [first] = given;
+  const given = creationOf(options);
+  if (options.create) return { size, exclusive: true, ...given };
+  const [first] = Object.keys(given);
   if (first === undefined) return undefined;
   throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
     message: `${flagOf(first)} is about a new target: it goes with --create`,

@@ -1,22 +1,68 @@
 /** Jobs, as a person reads them. */
-import { formatSize, type JobStatus } from "../index.js";
+import { formatSize, type JobStatus, type MigrationStatus } from "../index.js";
 import type { CommandContext } from "./command.js";
 import { rangeLines } from "./error-report.js";
 import { percentDone, resumeCommand } from "./job-failure.js";
 import { alignFields, alignTable } from "./table.js";
 
-export function jobsTable(jobs: readonly JobStatus[]): string {
+export function jobsTable(
+  jobs: readonly JobStatus[],
+  migrations: readonly MigrationStatus[],
+): string {
   return alignTable(
     ["id", "state", ">done", "source", "target", "when"],
-    jobs.map((job) => [
-      job.id,
-      stateText(job),
-      job.state === "unreadable" ? "-" : `${percentDone(job)}%`,
-      job.source?.ref ?? "-",
-      job.target?.ref ?? "-",
-      timeText(job.endedAt ?? job.begunAt ?? job.createdAt),
-    ]),
+    [
+      ...jobs.map((job) => [
+        job.id,
+        stateText(job),
+        job.state === "unreadable" ? "-" : `${percentDone(job)}%`,
+        job.source?.ref ?? "-",
+        job.target?.ref ?? "-",
+        timeText(job.endedAt ?? job.begunAt ?? job.createdAt),
+      ]),
+      ...migrations.map((migration) => [
+        migration.id,
+        migrationState(migration),
+        "-",
+        migration.source,
+        migration.target,
+        timeText(migration.endedAt ?? migration.begunAt),
+      ]),
+    ],
   );
+}
+
+/** All that is known of a migration. */
+export function migrationText(migration: MigrationStatus): string {
+  const { state, pid, size, error, resumable, abortable, id } = migration;
+  const fields: (readonly [string, string | undefined])[] = [
+    ["migration", id],
+    ["state", `${migrationState(migration)}${state === "running" ? `, process ${pid}` : ""}`],
+    ["source", migration.source],
+    ["target", migration.target],
+    ["open now as", migration.openTarget === migration.target ? undefined : migration.openTarget],
+    ["size", formatSize(size)],
+    ["method", migration.method],
+    ["set aside", migration.setAside],
+    ["begun", timeText(migration.createdAt)],
+    ["last run", timeText(migration.begunAt)],
+    ["ended", migration.endedAt === undefined ? undefined : timeText(migration.endedAt)],
+    ["error", error === undefined ? undefined : `${error.message} (${error.code})`],
+    ["digest", migration.digest],
+    ["verified", migration.verified ? "yes" : "no"],
+    ...migration.notices.map((notice) => ["note", notice] as const),
+    ["recorded in", migration.file],
+    ["go on with", resumable ? `blockhaul resume ${id}` : undefined],
+    ["go back with", abortable ? `blockhaul abort ${id}` : undefined],
+  ];
+  return alignFields(
+    fields.flatMap(([name, text]) => (text === undefined ? [] : [[name, text] as const])),
+  );
+}
+
+/** "interrupted (copying)": what became of it, and how far it came. */
+function migrationState({ state, phase }: MigrationStatus): string {
+  return state === phase ? state : `${state} (${phase})`;
 }
 
 /** All that is known of one. */

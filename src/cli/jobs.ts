@@ -1,15 +1,18 @@
 import {
   BlockhaulError,
   controlJob,
+  findMigration,
   type JobStatus,
   listJobs,
+  listMigrations,
   parseSize,
   removeJob,
+  removeMigration,
   showJob,
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
 import type { jobsOptions } from "./commands.js";
-import { jobsTable, jobText } from "./job-report.js";
+import { jobsTable, jobText, migrationText } from "./job-report.js";
 import type { OptionValues } from "./options.js";
 import { stateDirectoryOf } from "./transfer.js";
 
@@ -38,18 +41,31 @@ export const runJobs: CommandRun<typeof jobsOptions> = async ([word, ...ids], op
 };
 
 async function list(_ids: readonly string[], options: Options, { stdout }: CommandContext) {
-  const jobs = await listJobs(placeOf(options));
-  if (options.json) for (const job of jobs) stdout.json({ type: "job", ...job });
-  else if (options.quiet) for (const { id } of jobs) stdout.line(id);
-  else if (jobs.length === 0) stdout.line("no jobs");
-  else stdout.write(jobsTable(jobs));
+  const { copies, migrations } = await listAll(options);
+  const ids = [...copies, ...migrations].map(({ id }) => id);
+  if (options.json) {
+    for (const job of copies) stdout.json({ type: "job", ...job });
+    for (const job of migrations) stdout.json({ type: "migration", ...job });
+  } else if (options.quiet) for (const id of ids) stdout.line(id);
+  else if (ids.length === 0) stdout.line("no jobs");
+  else stdout.write(jobsTable(copies, migrations));
+}
+
+/** Copies that are no part of a migration, and migrations. */
+async function listAll(options: Options) {
+  const place = placeOf(options);
+  const [jobs, migrations] = await Promise.all([listJobs(place), listMigrations(place)]);
+  return { copies: jobs.filter((job) => job.options?.partOf === undefined), migrations };
 }
 
 async function show(ids: readonly string[], options: Options, context: CommandContext) {
   for (const id of atLeastOne(ids, "show")) {
-    const job = await showJob(id, placeOf(options));
-    if (options.json) context.stdout.json({ type: "job", ...job });
-    else context.stdout.write(jobText(job, options, context));
+    const migration = await findMigration(id, placeOf(options));
+    const job = migration === undefined ? await showJob(id, placeOf(options)) : undefined;
+    if (options.json) {
+      context.stdout.json({ type: job === undefined ? "migration" : "job", ...(job ?? migration) });
+    } else if (job !== undefined) context.stdout.write(jobText(job, options, context));
+    else if (migration !== undefined) context.stdout.write(migrationText(migration));
   }
 }
 
@@ -57,15 +73,35 @@ async function remove(ids: readonly string[], options: Options, { stdout }: Comm
   const place = placeOf(options);
   const given = options.done ? ids : atLeastOne(ids, "rm");
   // All are looked for before the first is removed.
-  const named = await Promise.all(given.map(async (id) => (await showJob(id, place)).id));
-  const finished = options.done ? (await listJobs(place)).filter(isFinished) : [];
-  const all = new Set([...named, ...finished.map(({ id }) => id)]);
-  for (const id of all) {
-    const { source, target } = await removeJob(id, place);
+  const named = await Promise.all(given.map((id) => nameJob(id, options)));
+  const finished = options.done ? await finishedJobs(options) : [];
+  const all = new Map([...named, ...finished].map((job) => [job.id, job]));
+  for (const { id, isMigration } of all.values()) {
+    const { source, target } = await (isMigration ? removeMigration : removeJob)(id, place);
     if (options.json) stdout.json({ type: "removed", id, source, target });
     else if (!options.quiet) stdout.line(`removed job ${id}`);
   }
   if (all.size === 0 && !options.json && !options.quiet) stdout.line("no jobs are done");
+}
+
+interface NamedJob {
+  readonly id: string;
+  readonly isMigration: boolean;
+}
+
+async function nameJob(id: string, options: Options): Promise<NamedJob> {
+  const migration = await findMigration(id, placeOf(options));
+  if (migration !== undefined) return { id: migration.id, isMigration: true };
+  return { id: (await showJob(id, placeOf(options))).id, isMigration: false };
+}
+
+async function finishedJobs(options: Options): Promise<NamedJob[]> {
+  const { copies, migrations } = await listAll(options);
+  const ended = migrations.filter(({ state }) => state === "done" || state === "aborted");
+  return [
+    ...copies.filter(isFinished).map(({ id }) => ({ id, isMigration: false })),
+    ...ended.map(({ id }) => ({ id, isMigration: true })),
+  ];
 }
 
 async function throttle(words: readonly string[], options: Options, context: CommandContext) {
@@ -95,9 +131,23 @@ async function change(
   options: Options,
   { stdout }: CommandContext,
 ) {
-  const job = await controlJob(id, limits, placeOf(options));
+  const job = await controlJob(await copyOf(id, options), limits, placeOf(options));
   if (options.json) stdout.json({ type: "changed", id: job.id, ...limits });
   else if (!options.quiet) stdout.line(`job ${job.id} is told; it follows within a second`);
+}
+
+/** Of a migration, the copy that it is at now. */
+async function copyOf(id: string, options: Options): Promise<string> {
+  const migration = await findMigration(id, placeOf(options));
+  if (migration === undefined) return id;
+  const jobs = await listJobs(placeOf(options));
+  const running = jobs.find(
+    (job) => job.options?.partOf === migration.id && job.state === "running",
+  );
+  if (running !== undefined) return running.id;
+  throw invalid(
+    `migration ${migration.id} moves no bytes now: it is ${migration.state}, at ${migration.phase}`,
+  );
 }
 
 function isFinished({ state }: JobStatus): boolean {

@@ -1,14 +1,31 @@
-import { BlockhaulError, showJob } from "../index.js";
+import { BlockhaulError, findMigration, resumeMigration, showJob } from "../index.js";
 import type { CommandRun } from "./command.js";
 import type { resumeOptions } from "./commands.js";
 import { finishCopy } from "./copy-finish.js";
+import { allowedGuards } from "./guard-options.js";
 import { explainEnd } from "./job-failure.js";
+import { runWatched } from "./migrating.js";
 import { goOn } from "./resuming.js";
-import { stateDirectoryOf } from "./transfer.js";
+import { limitsOf, stateDirectoryOf } from "./transfer.js";
 import { Watch } from "./watch.js";
 
 export const runResume: CommandRun<typeof resumeOptions> = async ([id = ""], options, context) => {
-  const job = await showJob(id, { stateDirectory: stateDirectoryOf(options) });
+  const stateDirectory = stateDirectoryOf(options);
+  const migration = await findMigration(id, { stateDirectory });
+  if (migration !== undefined) {
+    const { bandwidthLimit, iopsLimit } = limitsOf(options);
+    const told = { limits: { bandwidthLimit, iopsLimit }, allow: allowedGuards(options) };
+    return runWatched(`${migration.source} to ${migration.target}`, options, context, (watch) =>
+      resumeMigration(migration.id, { ...told, ...watch }),
+    );
+  }
+  const job = await showJob(id, { stateDirectory });
+  if (job.options?.partOf !== undefined) {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: `job ${job.id} is a part of migration ${job.options.partOf}`,
+      hint: `\`blockhaul resume ${job.options.partOf}\` goes on with both`,
+    });
+  }
   const watch = new Watch(`job ${job.id}`, options, context);
   try {
     const report = await goOn(job.id, options, context, watch);

@@ -1,4 +1,10 @@
-import { type CopyReport, formatSize, type ResumedJob, resumeCopy } from "../index.js";
+import {
+  BlockhaulError,
+  type CopyReport,
+  formatSize,
+  type ResumedJob,
+  resumeCopy,
+} from "../index.js";
 import type { CommandContext } from "./command.js";
 import { allowedGuards } from "./guard-options.js";
 import { limitsOf, proofOptions, stateDirectoryOf } from "./transfer.js";
@@ -30,6 +36,14 @@ export function goOn(
       if (options.json) context.stdout.json({ type: "resumed", ...job });
       else if (!options.quiet) context.stderr.write(resumedText(job));
     },
+  });
+}
+
+/** @param what "migration" */
+export function noSuchJob(id: string, what: string): BlockhaulError {
+  return new BlockhaulError("ERR_NOT_FOUND", {
+    message: `there is no ${what} ${JSON.stringify(id)}`,
+    hint: "`blockhaul jobs` lists them",
   });
 }
 

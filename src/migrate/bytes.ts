@@ -3,7 +3,8 @@ import type { CopyReport } from "../copy/report.js";
 import { copyVolume } from "../copy.js";
 import { BlockhaulError } from "../errors.js";
 import type { GuardName } from "../guards/guard.js";
-import { type JobStatus, listJobs } from "../jobs.js";
+import { type JobStatus, listJobs, removeJob } from "../jobs.js";
+import { onlyGiven } from "../only-given.js";
 import { resumeCopy } from "../resume.js";
 import { openVolume, type Volume } from "../volume.js";
 import type { Migration } from "./migration.js";
@@ -34,7 +35,7 @@ async function begin(migration: Migration, sourceRef: string): Promise<CopyRepor
     const target = migration.kept("target") ?? (await openTarget(migration));
     return await copyVolume(source, target, {
       ...record.tuning,
-      ...watch.limits,
+      ...onlyGiven(watch.limits ?? {}),
       ...watchOptions(migration),
       verify: record.settings.verify !== false,
       // A client that is still shown there is a run that was killed.
@@ -52,7 +53,7 @@ async function begin(migration: Migration, sourceRef: string): Promise<CopyRepor
 async function resume(migration: Migration, { id, error }: JobStatus): Promise<CopyReport> {
   await migration.release("target");
   return resumeCopy(id, {
-    ...migration.watch.limits,
+    ...onlyGiven(migration.watch.limits ?? {}),
     ...watchOptions(migration),
     allow: guardsOf(migration),
     repair: error?.code === "ERR_VERIFICATION" ? true : undefined,
@@ -86,4 +87,11 @@ function guardsOf({ record }: Migration): GuardName[] {
   const { allow = [] } = record.settings;
   // Whatever signature a target has that the migration made, the migration wrote it.
   return record.target.isOurs ? ["signature", ...allow] : [...allow];
+}
+
+/** Removes the journals of a migration's copies: it has ended, and they are of no use. */
+export async function forgetCopies(migration: string, stateDirectory: string | undefined) {
+  for (const { id, options } of await listJobs({ stateDirectory })) {
+    if (options?.partOf === migration) await removeJob(id, { stateDirectory });
+  }
 }

@@ -2,10 +2,10 @@ import { cleanUpAttachments } from "../attachments/cleanup.js";
 import type { CopyReport } from "../copy/report.js";
 import { endOf } from "../copy/run.js";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
-import { listJobs, removeJob } from "../jobs.js";
 import { onlyGiven } from "../only-given.js";
 import { absoluteRef } from "../refs.js";
 import { openVolume } from "../volume.js";
+import { forgetCopies } from "./bytes.js";
 import { Migration } from "./migration.js";
 import type { DetailedPlan } from "./plan.js";
 import type { MigrationRecord } from "./record.js";
@@ -162,7 +162,7 @@ export async function goBack(migration: Migration): Promise<MigrationReport> {
     await giveNamesBack(migration);
     await removeTarget(migration);
     await dropSnapshot(migration);
-    await forgetCopies(migration);
+    await forgetCopies(migration.id, migration.watch.stateDirectory);
     await migration.note({ state: "aborted", endedAt: new Date().toISOString() });
     return reportOf(migration, undefined, began);
   });
@@ -184,15 +184,6 @@ async function renameBack(fromRef: string, toRef: string, identity: string | und
   const from = await nameVolume(fromRef);
   if (identity === undefined || (await identityAt(from)) !== identity) return;
   await renameOnce(from, await nameVolume(toRef), identity);
-}
-
-/** Journals of copies to a target that is gone are of no use. */
-async function forgetCopies(migration: Migration): Promise<void> {
-  const { stateDirectory } = migration.watch;
-  const jobs = await listJobs({ stateDirectory });
-  for (const { id, options } of jobs) {
-    if (options?.partOf === migration.id) await removeJob(id, { stateDirectory });
-  }
 }
 
 /** Runs something of a migration to its end, writes down why it failed, and closes. */

@@ -1,0 +1,112 @@
+import {
+  BlockhaulError,
+  type Hook,
+  type HookName,
+  migrateVolume,
+  planMigration,
+} from "../index.js";
+import type { CommandContext, CommandRun } from "./command.js";
+import type { migrateOptions } from "./commands.js";
+import { creationOf } from "./creation-options.js";
+import { allowedGuards } from "./guard-options.js";
+import { migrationPlanText, problemsText } from "./migrate-text.js";
+import { runWatched } from "./migrating.js";
+import type { OptionValues } from "./options.js";
+import { engineOptions } from "./transfer.js";
+
+type Options = OptionValues<typeof migrateOptions>;
+
+export const runMigrate: CommandRun<typeof migrateOptions> = async (args, options, context) => {
+  const [source, target] = args;
+  checkOptions(options);
+  if (source === undefined || target === undefined) {
+    throw invalid("a migration takes a source and a target: BACKEND, BACKEND:NAME, or a ref");
+  }
+  const migrateOptions = optionsOf(options);
+  if (options.dryRun) return showPlan(source, target, options, context);
+  return runWatched(`${source} to ${target}`, options, context, (watch) =>
+    migrateVolume(source, target, {
+      ...migrateOptions,
+      ...watch,
+      onEvent: (event) => {
+        if (event.type === "planned" && !options.json && !options.quiet) {
+          context.stderr.write(migrationPlanText(event.plan));
+          if (event.plan.problems.length > 1) {
+            context.stderr.write(problemsText(event.plan.problems));
+          }
+        }
+        watch.onEvent?.(event);
+      },
+    }),
+  );
+};
+
+async function showPlan(
+  source: string,
+  target: string,
+  options: Options,
+  { stdout, stderr }: CommandContext,
+): Promise<number> {
+  const plan = await planMigration(source, target, optionsOf(options));
+  const { problems } = plan;
+  if (options.json) {
+    stdout.json({ ...plan, type: "plan", problems: problems.map((problem) => problem.toJSON()) });
+  } else if (!options.quiet) {
+    stdout.write(migrationPlanText(plan));
+  }
+  const [first] = problems;
+  if (first === undefined) return 0;
+  if (problems.length > 1 && !options.json) stderr.write(problemsText(problems));
+  throw first;
+}
+
+/** What the flags say, as the library's options. */
+export function optionsOf(options: Options) {
+  return {
+    deleteSource: options.deleteSource,
+    rename: options.rename,
+    withSnapshots: options.withSnapshots,
+    method: options.method,
+    provisioning: options.provisioning,
+    create: creationOf(options),
+    verify: options.noVerify ? false : undefined,
+    allow: allowedGuards(options),
+    hooks: hooksOf(options),
+    digest: options.digest,
+    ...engineOptions(options),
+  };
+}
+
+function hooksOf({ beforeCopy, beforeHandover, afterHandover }: Options) {
+  const given = { beforeCopy, beforeHandover, afterHandover };
+  const hooks = Object.entries(given).flatMap(([name, text]) =>
+    text === undefined ? [] : [[name, parseHook(name, text)] as const],
+  );
+  return Object.fromEntries(hooks) as Partial<Record<HookName, Hook>>;
+}
+
+function parseHook(name: string, text: string): readonly string[] {
+  if (!text.startsWith("[")) return [text];
+  try {
+    const value: unknown = JSON.parse(text);
+    if (
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.every((part) => typeof part === "string")
+    ) {
+      return value;
+    }
+  } catch {
+    // The same answer as to any other text that is no array of texts.
+  }
+  throw invalid(`the hook ${name} is no JSON array of texts: ["/usr/bin/systemctl", "stop", "vm"]`);
+}
+
+function checkOptions({ keepSource, deleteSource }: Options): void {
+  if (keepSource && deleteSource)
+    throw invalid("--keep-source and --delete-source exclude each other");
+}
+
+function invalid(message: string): BlockhaulError {
+  return new BlockhaulError("ERR_INVALID_ARGUMENT", { message });
+}
