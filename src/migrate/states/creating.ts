@@ -1,11 +1,12 @@
 /** creating: the target comes into being, under its temporary name. */
-import { BlockhaulError } from "../../errors.js";
+import type { SnapshotInfo } from "../../driver.js";
+import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { waitFor } from "../../system/wait.js";
 import { exactSize } from "../../units.js";
 import { openVolume, type Volume } from "../../volume.js";
 import type { Migration } from "../migration.js";
 import { identityAt } from "../rename.js";
-import { nameVolume } from "../target-name.js";
+import { type NamedVolume, nameVolume } from "../target-name.js";
 
 /** As long as a cluster shows a client that was killed, and a little more, in milliseconds. */
 const WATCH_MS = 45_000;
@@ -55,8 +56,10 @@ async function create(migration: Migration): Promise<Volume> {
     return await open();
   } catch (error) {
     const isThere = error instanceof BlockhaulError && error.code === "ERR_EXISTS";
-    // Nobody else gives a volume this migration's own name: a run that was killed made it.
-    if (!isThere || temporary === ref) throw error;
+    // Nobody else gives a volume this migration's own name: a run that was killed made it. Any other name says
+    // nothing; what was made is known once its identity was written down.
+    const isKnown = temporary !== ref || record.target.identity !== undefined;
+    if (!isThere || !isKnown) throw error;
     await removeTarget(migration);
     return await open();
   }
@@ -72,6 +75,7 @@ export async function removeTarget(migration: Migration): Promise<void> {
   const { target } = migration.record;
   if (!target.isOurs || !(await isSurelyOurs(migration))) return;
   const { driver, location } = await nameVolume(target.temporary);
+  await dropCarried(migration, { driver, location });
   let last: unknown;
   const removed = await waitFor(
     async () => {
@@ -89,6 +93,24 @@ export async function removeTarget(migration: Migration): Promise<void> {
     { deadlineMs: WATCH_MS, longestMs: 1000, signal: migration.watch.signal },
   );
   if (!removed) throw last;
+}
+
+/** A target that has snapshots is not removed: those that it was given go first. */
+async function dropCarried(
+  { record }: Migration,
+  { driver, location }: Pick<NamedVolume, "driver" | "location">,
+): Promise<void> {
+  if (record.snapshots.length === 0) return;
+  let found: readonly SnapshotInfo[] = [];
+  try {
+    found = (await driver.listSnapshots?.(location)) ?? [];
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown, { side: "target", operation: "list" });
+    if (error.code !== "ERR_NOT_FOUND") throw error;
+  }
+  for (const snapshot of found) {
+    if (record.snapshots.includes(snapshot.name)) await driver.deleteSnapshot?.(snapshot.location);
+  }
 }
 
 /**
