@@ -37,7 +37,8 @@ async function begin(migration: Migration, sourceRef: string): Promise<CopyRepor
       ...record.tuning,
       ...onlyGiven(watch.limits ?? {}),
       ...watchOptions(migration),
-      verify: record.settings.verify !== false,
+      // States that are carried over are compared when all are there.
+      verify: record.settings.verify !== false && record.snapshots.length === 0,
       // A client that is still shown there is a run that was killed.
       allow: record.target.isOurs ? ["watched", ...guardsOf(migration)] : guardsOf(migration),
       journal: true,

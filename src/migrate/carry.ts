@@ -38,6 +38,8 @@ export async function carrySnapshots(migration: Migration): Promise<void> {
     if (state.name !== undefined) await takeSnapshot(migration, state.name);
   }
   if (migration.record.settings.verify !== false) await compareAll(migration, states);
+  // The engine's digest is the oldest snapshot's.
+  else await migration.note({ digest: undefined, verified: false });
 }
 
 async function statesOf(migration: Migration): Promise<SourceState[]> {
@@ -131,12 +133,15 @@ async function compareAll(migration: Migration, states: readonly SourceState[]):
   for (const { name, ref } of states) {
     const location = snapshots.find((one) => one.name === name)?.location ?? target.location;
     const targetRef = name === undefined ? target.ref : target.driver.formatRef?.(location);
-    const [one, other] = [await openVolume(ref), await openVolume(targetRef ?? target.ref)];
+    const { signal } = migration.watch;
+    const one = await openVolume(ref, { signal });
+    let other: Volume | undefined;
     try {
+      other = await openVolume(targetRef ?? target.ref, { signal });
       const report = await verifyVolumes(one, other, watchOptions(migration));
       digest = report.digest;
     } finally {
-      await Promise.all([one.close(), other.close()]);
+      await Promise.all([one.close(), other?.close()]);
     }
   }
   await migration.note({ digest, verified: true });

@@ -9,7 +9,9 @@ export function watchOptions(migration: Migration) {
 }
 
 export function tellProgress(migration: Migration, progress: CopyProgress): void {
-  const isReadBack = progress.phase === "verify" && migration.record.state === "copying";
+  const { state, snapshots } = migration.record;
+  // With snapshots, the oldest is one of many: all of them are compared in the end.
+  const isReadBack = progress.phase === "verify" && state === "copying" && snapshots.length === 0;
   // Written down at the next note at the latest; a run that is killed before reads back anew.
   if (isReadBack) migration.enter("verifying").catch(() => {});
   migration.tell({ type: "progress", id: migration.id, progress });
