@@ -18,7 +18,7 @@ const SHARED_KINDS: readonly string[] = ["file", "block", "rbd"];
 export async function lockTarget(target: Volume): Promise<NativeRegionLock | undefined> {
   const { kind, identity } = target.info;
   if (!SHARED_KINDS.includes(kind)) return undefined;
-  const lock = await takeLock(identity);
+  const lock = await takeLock("targets.lock", identity);
   if (lock !== null) return lock;
   throw new BlockhaulError("ERR_IN_USE", {
     side: "target",
@@ -28,14 +28,20 @@ export async function lockTarget(target: Volume): Promise<NativeRegionLock | und
   });
 }
 
-async function takeLock(identity: string): Promise<NativeRegionLock | null> {
+/**
+ * Keeps others of this host away from what a text names; released by the kernel when the process ends.
+ *
+ * @param file its name in the folder of locks
+ * @returns null where somebody else holds it
+ */
+export async function takeLock(file: string, identity: string): Promise<NativeRegionLock | null> {
   const folder = lockFolder();
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    return native().lockRegion(path.join(folder, "targets.lock"), lockPlace(identity));
+    return native().lockRegion(path.join(folder, file), lockPlace(identity));
   } catch (error) {
     throw toBlockhaulError(error).withContext({
-      hint: `who writes to which target is kept in ${folder}, which this user must be able to write to`,
+      hint: `who works on which volume is kept in ${folder}, which this user must be able to write to`,
     });
   }
 }

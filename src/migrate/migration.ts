@@ -16,7 +16,7 @@ export class Migration {
   readonly watch: MigrationWatch;
   /** Another run began it. */
   readonly isResumed: boolean;
-  readonly #hold: NativeRegionLock;
+  readonly #holds: readonly (NativeRegionLock | undefined)[];
   readonly #open = new Map<string, Volume>();
   #record: MigrationRecord;
   #saved: Promise<void> = Promise.resolve();
@@ -24,7 +24,7 @@ export class Migration {
   constructor(
     store: MigrationStore,
     record: MigrationRecord,
-    hold: NativeRegionLock,
+    holds: readonly (NativeRegionLock | undefined)[],
     watch: MigrationWatch,
     isResumed: boolean,
   ) {
@@ -32,7 +32,7 @@ export class Migration {
     this.isResumed = isResumed;
     this.watch = watch;
     this.#record = record;
-    this.#hold = hold;
+    this.#holds = holds;
   }
 
   get id(): string {
@@ -73,6 +73,10 @@ export class Migration {
     await this.note({ ...changes, handover: [...this.#record.handover, step] });
   }
 
+  async didNot(step: HandoverStep): Promise<void> {
+    await this.note({ handover: this.#record.handover.filter((one) => one !== step) });
+  }
+
   tell(event: MigrationEvent): void {
     this.watch.onEvent?.(event);
   }
@@ -84,8 +88,10 @@ export class Migration {
     return nameVolume(isAside ? setAside : source.ref);
   }
 
-  /** What the bytes are read from. */
+  /** What the bytes are read from; after the source was set aside, the source there. */
   get frozenRef(): string {
+    const { setAside } = this.#record;
+    if (setAside !== undefined && this.hasDone("set-aside")) return setAside;
     return this.#record.snapshot ?? this.#record.source.ref;
   }
 
@@ -155,7 +161,7 @@ export class Migration {
       );
       if (failed?.status === "rejected") throw failed.reason;
     } finally {
-      this.#hold.release();
+      for (const hold of this.#holds) hold?.release();
     }
   }
 }

@@ -2,6 +2,7 @@ import { cleanUpAttachments } from "../attachments/cleanup.js";
 import type { CopyReport } from "../copy/report.js";
 import { endOf } from "../copy/run.js";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import type { NativeRegionLock } from "../native.js";
 import { onlyGiven } from "../only-given.js";
 import { absoluteRef } from "../refs.js";
 import { openVolume } from "../volume.js";
@@ -10,6 +11,7 @@ import { Migration } from "./migration.js";
 import type { DetailedPlan } from "./plan.js";
 import type { MigrationRecord } from "./record.js";
 import { identityAt, renameOnce } from "./rename.js";
+import { lockSource } from "./source-lock.js";
 import { enterCopying } from "./states/copying.js";
 import { enterCreating, removeTarget } from "./states/creating.js";
 import { dropSnapshot, enterFreezing } from "./states/freezing.js";
@@ -38,6 +40,7 @@ export async function beginMigration(
   const store = new MigrationStore(options.stateDirectory);
   const id = store.jobs.newId();
   const hold = await store.hold(id);
+  let sourceHold: NativeRegionLock | undefined;
   try {
     const source = await openVolume(plan.source, { signal: options.signal });
     const end = endOf(source);
@@ -72,11 +75,13 @@ export async function beginMigration(
       pid: process.pid,
       begunAt: now,
     };
+    sourceHold = await lockSource(record);
     await store.save(record);
-    const migration = new Migration(store, record, hold, options, false);
+    const migration = new Migration(store, record, [hold, sourceHold], options, false);
     migration.tell({ type: "begun", id });
     return migration;
   } catch (error) {
+    sourceHold?.release();
     hold.release();
     throw error;
   }
@@ -103,7 +108,8 @@ export async function takeUp(id: string, watch: ResumeMigrationOptions): Promise
     const { allow = [] } = rest.settings;
     const settings = { ...rest.settings, allow: [...allow, ...(watch.allow ?? [])] };
     const begun = { settings, pid: process.pid, begunAt: new Date().toISOString() };
-    return new Migration(store, { ...rest, ...begun }, hold, watch, true);
+    const taken = { ...rest, ...begun };
+    return new Migration(store, taken, [hold, await lockSource(taken)], watch, true);
   } catch (error) {
     hold.release();
     throw error;

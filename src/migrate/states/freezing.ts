@@ -1,4 +1,5 @@
 /** freezing: from here on the source does not change, or the migration notices. */
+import type { SnapshotInfo } from "../../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { checkGuards, throwRefusal } from "../../guards/check.js";
 import { type Migration, openSource } from "../migration.js";
@@ -76,9 +77,16 @@ async function useSnapshot(migration: Migration, name: string): Promise<void> {
   });
 }
 
+/** A source that is gone has none. */
 async function findSnapshot(migration: Migration, name: string): Promise<string | undefined> {
   const { driver, location } = await migration.source();
-  const snapshots = (await driver.listSnapshots?.(location)) ?? [];
+  let snapshots: readonly SnapshotInfo[] = [];
+  try {
+    snapshots = (await driver.listSnapshots?.(location)) ?? [];
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown, { side: "source", operation: "list" });
+    if (error.code !== "ERR_NOT_FOUND") throw error;
+  }
   const found = snapshots.find((snapshot) => snapshot.name === name);
   return found && driver.formatRef?.(found.location);
 }

@@ -3,7 +3,7 @@ import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { digestVolume } from "../../verify.js";
 import { type Migration, openSource } from "../migration.js";
 import { watchOptions } from "../progress.js";
-import { renameOnce } from "../rename.js";
+import { identityAt, renameOnce } from "../rename.js";
 import { besides, type NamedVolume, nameIn, nameVolume } from "../target-name.js";
 
 import { checkSourceUnused, dropSnapshot, dropSourceSnapshot, snapshotName } from "./freezing.js";
@@ -14,7 +14,7 @@ export async function enterHandingOver(migration: Migration): Promise<void> {
     await migration.runHook("beforeHandover");
     await checkUnchanged(migration);
     await migration.did("beforeHandover");
-  }
+  } else await checkSinceThen(migration);
   await migration.release("claim");
   if (migration.record.settings.rename) await setAside(migration);
   await renameTarget(migration);
@@ -22,9 +22,19 @@ export async function enterHandingOver(migration: Migration): Promise<void> {
     await migration.runHook("afterHandover");
     await migration.did("afterHandover");
   }
-  await dropSnapshot(migration);
-  await migration.did("snapshots-dropped");
+  if (!migration.hasDone("snapshots-dropped")) {
+    await dropSnapshot(migration);
+    await migration.did("snapshots-dropped");
+  }
   if (migration.record.settings.deleteSource) await deleteSource(migration);
+}
+
+/** Between a run that was cut short in the hand-over and this one, the source may have been written to. */
+async function checkSinceThen(migration: Migration): Promise<void> {
+  if (migration.hasDone("target-renamed") || migration.hasDone("afterHandover")) return;
+  // A kill may have left it under either name.
+  if (migration.hasDone("setting-aside")) await setAside(migration);
+  await checkUnchanged(migration);
 }
 
 /** What was written to the source since it was frozen is not on the target. */
@@ -33,13 +43,12 @@ async function checkUnchanged(migration: Migration): Promise<void> {
   if (record.settings.allow?.includes("live-source")) return;
   if (record.freeze === "frozen") return;
   await checkSourceUnused(migration);
-  if (record.freeze !== "snapshot") {
+  const { driver, location, ref } = await migration.source();
+  if (record.freeze !== "snapshot" || driver.changedExtents === undefined) {
     // Nobody kept it from changing between this run and the one that read it.
     if (migration.isResumed && record.digest !== undefined) await compareSource(migration);
     return;
   }
-  const { driver, location, ref } = await migration.source();
-  if (driver.changedExtents === undefined) return;
   const changed = await driver.changedExtents(location, snapshotName(record.id));
   if (changed.length === 0) return;
   throw new BlockhaulError("ERR_LIVE_SOURCE", {
@@ -76,19 +85,22 @@ async function renameTarget(migration: Migration): Promise<void> {
   await migration.did("target-renamed");
 }
 
-/** Reads the source once more before it goes: what it holds now must be what the target was proven to hold. */
+/**
+ * Reads the source once more before it goes: what it holds now must be what the target was proven to hold. That
+ * is read again where a run was cut short meanwhile: by now, somebody may use it, or another volume have its name.
+ */
 async function deleteSource(migration: Migration): Promise<void> {
   const { record } = migration;
-  const isGoing = migration.hasDone("deleting-source");
-  if (!isGoing) {
-    if (!record.verified || record.digest === undefined) {
-      throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
-        message: "the source is not removed: its copy was not verified",
-      });
-    }
-    await compareSource(migration);
-    await migration.did("deleting-source");
+  if (migration.hasDone("deleting-source") && (await isSourceGone(migration))) return;
+  if (!record.verified || record.digest === undefined) {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: "the source is not removed: its copy was not verified",
+    });
   }
+  await compareSource(migration);
+  await refuseOtherSnapshots(migration);
+  migration.throwIfStopped();
+  await migration.did("deleting-source");
   const { driver, location } = await migration.source();
   try {
     // They are on the target, and a source that has snapshots is not removed.
@@ -96,8 +108,31 @@ async function deleteSource(migration: Migration): Promise<void> {
     await driver.deleteVolume?.(location);
   } catch (thrown) {
     const error = toBlockhaulError(thrown, { side: "source", operation: "delete" });
-    if (!isGoing || error.code !== "ERR_NOT_FOUND") throw error;
+    if (error.code === "ERR_NOT_FOUND") return;
+    // A refusal has removed nothing: it can still go back.
+    const isUntouched = error.code === "ERR_IN_USE" && record.carried.length === 0;
+    if (isUntouched) await migration.didNot("deleting-source");
+    throw error;
   }
+}
+
+/** Another volume that has its name by now is not ours to remove. */
+async function isSourceGone(migration: Migration): Promise<boolean> {
+  return (await identityAt(await migration.source())) !== migration.record.source.identity;
+}
+
+/** Before the first of those that were carried over goes. */
+async function refuseOtherSnapshots(migration: Migration): Promise<void> {
+  const { driver, location, ref } = await migration.source();
+  const snapshots = (await driver.listSnapshots?.(location)) ?? [];
+  const others = snapshots.filter(({ name }) => !migration.record.carried.includes(name));
+  if (others.length === 0) return;
+  throw new BlockhaulError("ERR_IN_USE", {
+    side: "source",
+    volume: ref,
+    message: `it has snapshots that would go with it: ${others.map(({ name }) => name).join(", ")}`,
+    hint: `remove them, then \`blockhaul resume ${migration.id}\` goes on`,
+  });
 }
 
 /** Reads all of the source: it must hold what the target was proven to hold. */
@@ -113,11 +148,15 @@ async function compareSource(migration: Migration): Promise<void> {
   }
 }
 
-function changed({ id }: Migration, volume: string): BlockhaulError {
+function changed(migration: Migration, volume: string): BlockhaulError {
+  const { id } = migration;
+  const isGoing = migration.hasDone("deleting-source");
   return new BlockhaulError("ERR_LIVE_SOURCE", {
     side: "source",
     volume,
     message: "it does not hold any more what was copied",
-    hint: `\`blockhaul abort ${id}\` goes back to it; the target has what the source held when it was frozen`,
+    hint: isGoing
+      ? `its removal was cut short: if nobody has written to it, remove it, and \`blockhaul resume ${id}\` ends the migration`
+      : `\`blockhaul abort ${id}\` goes back to it; the target has what the source held when it was frozen`,
   });
 }
