@@ -30,7 +30,7 @@ import { SIZE, writeSparse } from "./sparse.mjs";
  * @property {string} [id]
  * @property {number} [killAt] the moment
  * @property {number} [killAtProgress] the event of progress
- * @property {string} [log] where the moments' names go
+ * @property {string} [log] where the moments go
  *
  * @typedef {{ killed: boolean, state?: string, sourceIs?: string, code?: string, message?: string }} Ended
  */
@@ -102,12 +102,12 @@ export class Scene {
   }
 
   /**
-   * @param {Omit<Task, "variant" | "folder" | "options">} task
+   * @param {Omit<Task, "variant" | "folder">} task
    * @returns {Promise<Ended>}
    */
   run(task) {
-    const { variant, folder, options } = this;
-    return runProcess({ variant, folder, options, ...task });
+    const { variant, folder } = this;
+    return runProcess({ variant, folder, ...task, options: { ...this.options, ...task.options } });
   }
 
   async migration() {
@@ -216,7 +216,7 @@ export class Scene {
     this.expect("jobs that have not ended", unended.join(), "");
     if (state === "aborted") this.expect("jobs", jobs.length, 0);
     const files = readdirSync(path.join(this.state, "jobs"), { recursive: true }).map(String);
-    this.expect("drafts", files.filter((name) => /\.new$/.test(name)).join(), "");
+    this.expect("drafts", files.filter((name) => /\.migration\.new$/.test(name)).join(), "");
   }
 
   checkHooks() {

@@ -6,8 +6,13 @@ import path from "node:path";
 import { randomFrom } from "../random.mjs";
 import { Scene } from "./case.mjs";
 
-/** What an abort and a resume may say of a target that nobody can tell to be the migration's. */
+/** What a resume and an abort may say of a target that nobody can tell to be the migration's. */
 const UNKNOWN = "ERR_EXISTS";
+/** Kills while bytes are moved and compared, of a run that is slowed down. */
+const IN_PROGRESS = [2, 3, 5];
+const SLOW = { bandwidthLimit: 2 * 1024 ** 2, requestSize: 64 * 1024 };
+/** How often the resume or the abort is killed as well. */
+const AGAIN = 0.4;
 
 /**
  * @typedef {object} Counts
@@ -17,6 +22,9 @@ const UNKNOWN = "ERR_EXISTS";
  * @property {number} aborted
  * @property {number} unknown where a person has to look at a target first
  * @property {string[]} faults
+ *
+ * @typedef {{ name: string } & Pick<import("./case.mjs").Task, "killAt" | "killAtProgress" | "options">} Kill
+ * @typedef {{ kill: Kill, way: "resume" | "abort", expected: string, counts: Counts, seed: string }} Case
  */
 
 /**
@@ -32,28 +40,27 @@ const UNKNOWN = "ERR_EXISTS";
 export async function killMigrations({ folder, variants, seed, sample, atOnce, onFault }) {
   /** @type {Counts} */
   const counts = { moments: 0, kills: 0, resumed: 0, aborted: 0, unknown: 0, faults: [] };
+  const fault = (/** @type {string} */ text) => {
+    counts.faults.push(text);
+    onFault?.(text);
+  };
   /** @type {(() => Promise<void>)[]} */
   const cases = [];
   for (const variant of variants) {
-    const { expected, moments } = await undisturbed(folder, variant, counts);
-    counts.moments += moments.length;
-    const all = moments.map((name, index) => ({ name, killAt: index + 1 }));
+    const { expected, kills } = await undisturbed(folder, variant, counts, fault);
     const random = randomFrom(`${seed} ${variant.name}`);
-    const chosen =
-      sample === undefined ? all : all.filter(() => random.chance(sample / all.length));
-    for (const { name, killAt } of chosen) {
+    const share = sample === undefined ? 1 : sample / kills.length;
+    for (const kill of kills.filter(() => random.chance(share))) {
       for (const way of /** @type {const} */ (["resume", "abort"])) {
         cases.push(async () => {
-          const own = path.join(folder, `${variants.indexOf(variant)}-${killAt}-${way}`);
+          const own = path.join(folder, `case-${cases.length}`);
           const scene = new Scene(own, variant);
-          await killOnce(scene, { killAt, way, expected, counts, seed }).catch((error) => {
+          await killOnce(scene, { kill, way, expected, counts, seed }).catch((error) => {
             scene.faults.push(String(error));
           });
-          for (const fault of scene.faults) {
-            const where = `${variant.name}, killed at ${killAt} (${name}), ${way}`;
-            counts.faults.push(`${where}: ${fault}`);
-            onFault?.(`${where}: ${fault}`);
-          }
+          const at = kill.killAt === undefined ? "" : ` ${kill.killAt}`;
+          const where = `${variant.name}, killed at${at} ${kill.name}, ${way}, seed ${seed}`;
+          for (const one of scene.faults) fault(`${where}: ${one}`);
           if (scene.faults.length === 0) scene.remove();
         });
       }
@@ -68,32 +75,45 @@ export async function killMigrations({ folder, variants, seed, sample, atOnce, o
 }
 
 /**
+ * What there is after a run that nobody kills, and when others are to be killed.
+ *
  * @param {string} folder
  * @param {import("./variants.mjs").Variant} variant
  * @param {Counts} counts
+ * @param {(fault: string) => void} fault
  */
-async function undisturbed(folder, variant, counts) {
+async function undisturbed(folder, variant, counts, fault) {
   const own = path.join(folder, "undisturbed");
+  const log = path.join(folder, "moments.json");
   mkdirSync(own, { recursive: true });
   const scene = new Scene(own, variant);
-  const log = path.join(own, "moments");
   const ended = await scene.run({ action: "migrate", log });
   scene.expect("undisturbed", ended.state ?? ended.message, "done");
   const id = (await scene.migration())?.id ?? "none";
   const expected = scene.listing().replaceAll(id, "ID");
   await scene.checkDone(expected);
-  counts.faults.push(...scene.faults.map((fault) => `${variant.name}: ${fault}`));
-  const moments = readFileSync(log, "utf8").split("\n");
+  for (const one of scene.faults) fault(`${variant.name}: ${one}`);
+  /** @type {import("./moments.mjs").Moment[]} */
+  const moments = JSON.parse(readFileSync(log, "utf8"));
+  counts.moments += moments.length;
   rmSync(own, { recursive: true });
-  return { expected, moments };
+  /** @type {Kill[]} */
+  const kills = moments
+    .map(({ name }, index) => ({ name, killAt: index + 1 }))
+    .filter((_, index) => moments[index]?.disk !== moments[index - 1]?.disk);
+  for (const killAtProgress of IN_PROGRESS) {
+    kills.push({ name: `progress ${killAtProgress}`, killAtProgress, options: SLOW });
+  }
+  return { expected, kills };
 }
 
 /**
  * @param {Scene} scene
- * @param {{ killAt: number, way: "resume" | "abort", expected: string, counts: Counts, seed: string }} options
+ * @param {Case} options
  */
-async function killOnce(scene, { killAt, way, expected, counts, seed }) {
-  const first = await scene.run({ action: "migrate", killAt });
+async function killOnce(scene, { kill, way, expected, counts, seed }) {
+  const { name, ...at } = kill;
+  const first = await scene.run({ action: "migrate", ...at });
   if (!first.killed) {
     // Which moments there are is decided by threads, too: a few more or fewer at the end.
     scene.expect("the run that was to be killed", first.state ?? first.message, "done");
@@ -106,37 +126,12 @@ async function killOnce(scene, { killAt, way, expected, counts, seed }) {
     return;
   }
   const { id } = begun;
-  const random = randomFrom(`${seed} ${scene.variant.name} ${killAt} ${way}`);
-  // What comes to the aid is killed, too, now and then.
-  if (random.chance(0.4)) {
+  const random = randomFrom(`${seed} ${scene.variant.name} ${name} ${kill.killAt} ${way}`);
+  if (random.chance(AGAIN)) {
     const again = await scene.run({ action: way, id, killAt: 1 + random.below(60) });
     if (again.killed) counts.kills += 1;
   }
-  await bringToEnd(scene, { id, way, expected, counts });
-}
-
-/**
- * @param {Scene} scene
- * @param {{ id: string, way: "resume" | "abort", expected: string, counts: Counts }} options
- */
-async function bringToEnd(scene, { id, way, expected, counts }) {
-  const now = await scene.migration();
-  const ended = await scene.run({ action: way, id });
-  const wasOver = now?.state === "done" || now?.state === "aborted";
-  if (wasOver) scene.expect(`${way} of what has ended`, ended.code, "ERR_INVALID_ARGUMENT");
-  else if (way === "abort" && now?.abortable === false) {
-    // The source is going already: it can only go on.
-    scene.expect("abort of what deletes its source", ended.code, "ERR_INVALID_ARGUMENT");
-    const resumed = await scene.run({ action: "resume", id });
-    scene.expect("resume", resumed.state ?? resumed.message, "done");
-  } else if (ended.code === UNKNOWN && scene.variant.name.startsWith("no temporary name")) {
-    counts.unknown += 1;
-    await scene.checkSourceBytes(id);
-    scene.expect("state", (await scene.migration())?.state, "failed");
-    rmSync(path.join(scene.folder, "to/disk"));
-    const again = await scene.run({ action: way, id });
-    scene.expect(way, again.state ?? again.message, way === "abort" ? "aborted" : "done");
-  } else scene.expect(way, ended.state ?? ended.message, way === "abort" ? "aborted" : "done");
+  await bringToEnd(scene, id, way, counts);
   if ((await scene.migration())?.state === "aborted") {
     counts.aborted += 1;
     await scene.checkUndone();
@@ -144,4 +139,33 @@ async function bringToEnd(scene, { id, way, expected, counts }) {
     counts.resumed += 1;
     await scene.checkDone(expected);
   }
+}
+
+/**
+ * @param {Scene} scene
+ * @param {string} id
+ * @param {"resume" | "abort"} way
+ * @param {Counts} counts
+ */
+async function bringToEnd(scene, id, way, counts) {
+  const now = await scene.migration();
+  const ended = await scene.run({ action: way, id });
+  const end = way === "abort" ? "aborted" : "done";
+  if (now?.state === "done" || now?.state === "aborted") {
+    return scene.expect(`${way} of what has ended`, ended.code, "ERR_INVALID_ARGUMENT");
+  }
+  if (way === "abort" && now?.abortable === false) {
+    scene.expect("abort of what deletes its source", ended.code, "ERR_INVALID_ARGUMENT");
+    const resumed = await scene.run({ action: "resume", id });
+    return scene.expect("resume", resumed.state ?? resumed.message, "done");
+  }
+  if (ended.code === UNKNOWN && scene.variant.isNameless) {
+    counts.unknown += 1;
+    await scene.checkSourceBytes(id);
+    scene.expect("state", (await scene.migration())?.state, "failed");
+    rmSync(path.join(scene.folder, "to/disk"));
+    const again = await scene.run({ action: way, id });
+    return scene.expect(way, again.state ?? again.message, end);
+  }
+  scene.expect(way, ended.state ?? ended.message, end);
 }

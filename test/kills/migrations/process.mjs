@@ -18,7 +18,7 @@ const task = JSON.parse(process.argv[2] ?? "");
 const { variant, folder } = task;
 /** @type {Parameters<typeof momentousDriver>[0]} */
 const files = /** @type {never} */ (fileDriver);
-const moments = countMoments(task.killAt, task.log);
+const moments = countMoments(folder, task.killAt, task.log);
 const hidden = `${folder}/hidden`;
 const from = { name: "momentous", hidden, ...variant.source };
 registerDriver(momentousDriver(files, from, moments));
@@ -44,7 +44,8 @@ const watch = {
 /** @returns {Promise<import("blockhaul").MigrationReport>} */
 function act() {
   if (task.action === "migrate") {
-    return migrateVolume("from:disk", "to:disk", { ...variant.options, ...task.options, ...watch });
+    const options = { ...variant.options, ...task.options, ...watch };
+    return migrateVolume("from:disk", "to:disk", options);
   }
   const id = task.id ?? "";
   return task.action === "resume" ? resumeMigration(id, watch) : abortMigration(id, watch);

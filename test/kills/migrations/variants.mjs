@@ -7,6 +7,7 @@
  * @property {Omit<import("./driver.mjs").Abilities, "name" | "hidden">} [target] the same driver unless told
  * @property {Pick<import("blockhaul").MigrateOptions, "rename" | "deleteSource" | "withSnapshots" | "method" | "allow">} options
  * @property {readonly string[]} [snapshots] that the source has, the oldest first
+ * @property {boolean} [isNameless] the target has no temporary name by which it is known
  * @property {boolean} [isThere] the target is there before
  * @property {boolean} [hooks] programs, which count how often they run
  */
@@ -36,10 +37,17 @@ export const VARIANTS = [
     snapshots: ["monday", "tuesday"],
     options: { withSnapshots: true, rename: true, deleteSource: true },
   },
-  { name: "no temporary name", source: {}, target: { rename: false }, options: {} },
+  {
+    name: "no temporary name",
+    source: {},
+    target: { rename: false },
+    isNameless: true,
+    options: {},
+  },
   {
     name: "no temporary name, short way",
     source: { rename: false, shortWay: true },
+    isNameless: true,
     options: { deleteSource: true },
   },
   {
