@@ -1,6 +1,9 @@
 // npm run test:kills [-- --count N] [-- --seed S]   copies that are killed with SIGKILL at random moments, to
 //                                                   files, block devices and RBD images, then resumed
-//                                                   and compared: until N kills were made; S alone
+//                                                   and compared: until N kills were made; S alone.
+//                                                   Then migrations, at every moment that leaves something
+//                                                   else on disk, resumed, and aborted
+// … -- --only copies|migrations                     one of the two
 
 import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -10,6 +13,8 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 
 import { killAndResume } from "../test/kills/case.mjs";
+import { killMigrations } from "../test/kills/migrations/enumerate.mjs";
+import { VARIANTS } from "../test/kills/migrations/variants.mjs";
 import { writeSource } from "../test/kills/source.mjs";
 import { blockTargets, fileTargets, rbdTargets } from "../test/kills/targets.mjs";
 import { digestOf } from "../test/support/file-digest.mjs";
@@ -22,12 +27,21 @@ const KINDS = /** @type {const} */ (["file", "block", "rbd"]);
 
 await main(async () => {
   const { values } = parseArgs({
-    options: { count: { type: "string", default: "220" }, seed: { type: "string" } },
+    options: {
+      count: { type: "string", default: "220" },
+      seed: { type: "string" },
+      only: { type: "string" },
+    },
   });
+  const { only = "all", seed } = values;
+  if (!["all", "copies", "migrations"].includes(only)) {
+    throw new Stop("--only is copies or migrations", 2);
+  }
   const wanted = Number(values.count);
   if (!Number.isInteger(wanted) || wanted < 1) throw new Stop("--count is a whole number", 2);
   await prepare(["build", "demo", "ceph", "test"]);
-  await withCeph(() => killMany(wanted, values.seed));
+  if (only !== "migrations") await withCeph(() => killMany(wanted, seed));
+  if (only !== "copies") await killAtEveryMoment(seed ?? String(randomInt(2 ** 31)));
 });
 
 /**
@@ -93,4 +107,32 @@ async function killMany(wanted, only) {
       `${line}\n  again: npm run test:kills -- --seed ${/seed (\S+):/.exec(line)?.[1] ?? base}`,
   );
   throw new Stop(again_.join("\n"));
+}
+
+/** @param {string} seed decides which resumes and aborts are killed as well */
+async function killAtEveryMoment(seed) {
+  const folder = mkdtempSync(path.join(tmpdir(), "blockhaul-kills-"));
+  const { moments, kills, resumed, aborted, unknown, faults } = await killMigrations({
+    folder,
+    variants: VARIANTS,
+    seed,
+    sample: undefined,
+    atOnce: availableParallelism(),
+    onFault: say,
+  });
+  say(
+    `${kills} kills of migrations of ${VARIANTS.length} kinds, at ${moments} moments: ${resumed} resumed, ${aborted} aborted; ${unknown} times somebody had to look at a target first`,
+  );
+  const passed = resumed + aborted;
+  record("migration-kills", { passed, failed: faults.length, skipped: 0 });
+  recordCount("migration-kills", {
+    what: "SIGKILLs of migrations at every moment, each resumed or aborted, and compared",
+    count: kills,
+    command: "npm run test:kills -- --only migrations",
+  });
+  if (faults.length > 0) {
+    const again = `npm run test:kills -- --only migrations --seed ${seed}`;
+    throw new Stop(`${faults.join("\n")}\n  what is left is in ${folder}; again: ${again}`);
+  }
+  rmSync(folder, { recursive: true, force: true });
 }

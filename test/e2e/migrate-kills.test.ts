@@ -11,7 +11,7 @@ const workspace = new Workspace();
 const total = { kills: 0 };
 
 afterAll(() => {
-  recordCount("migration-kills", {
+  recordCount("migration-kills-sampled", {
     what: "SIGKILLs of migrations at sampled moments, each resumed or aborted, and compared",
     count: total.kills,
     command: "npm test -- migrate-kills",
