@@ -45,6 +45,9 @@ function problemsOfTarget(
   if (target === undefined) return [];
   const { supports, name } = target.driver;
   const problems: BlockhaulError[] = [];
+  if (supports.create !== false && !supports.delete) {
+    problems.push(lacks(target, "target", "removes no volumes, so that none could be taken back"));
+  }
   const kinds = supports.provisioning ?? [];
   if (provisioning !== undefined && !kinds.includes(provisioning)) {
     const can = kinds.length === 0 ? "cannot choose" : `makes only ${kinds.join(" and ")} volumes`;

@@ -25,6 +25,7 @@ const BLOCK = 64 * 1024;
  * @property {string} name
  * @property {string} hidden a folder for snapshots and drafts, on the same file system
  * @property {boolean} [create] true unless told
+ * @property {boolean} [delete] true unless told
  * @property {boolean} [rename] true unless told
  * @property {boolean} [snapshots]
  * @property {boolean} [shortWay]
@@ -55,7 +56,7 @@ export function momentousDriver(fileDriver, abilities, { around, moment }) {
       extents: true,
       zero: true,
       snapshots: snapshots ?? false,
-      delete: true,
+      delete: abilities.delete ?? true,
       rename: renames,
       shortWay: shortWay ?? false,
     },

@@ -399,6 +399,13 @@ describe("a source that is written to", () => {
   });
 });
 
+it("is refused where the target could not be taken back", async () => {
+  const stage = await stageOf({ delete: false });
+  const error = await errorOf(stage.migrate());
+  expect(error).toMatchObject({ code: "ERR_UNSUPPORTED", side: "target" });
+  await expect(stage.status()).rejects.toThrow("nothing is recorded");
+});
+
 it("claims a source of which no snapshot can be taken, and says so", async () => {
   const stage = await stageOf({ snapshots: true });
   stage.inTheWay("take snapshot", noSpace);
