@@ -4,6 +4,7 @@ import { type GuardFinding, refusalOf } from "../guards/guard.js";
 import { noticesOf } from "../guards/notices.js";
 import { exactSize, formatSize } from "../units.js";
 import { openVolume, type Volume } from "../volume.js";
+import { faultOfIdentity } from "./rename.js";
 import { findRoom, type Room } from "./room.js";
 import { problemsOfSettings } from "./settings.js";
 import { canRename, type NamedVolume, nameIn, nameTarget, nameVolume } from "./target-name.js";
@@ -44,6 +45,7 @@ export async function makePlan(
   if (source !== undefined) {
     found.sourceDriver = source.driver.name;
     found.sourceBackend = source.backend?.name;
+    if (options.rename && canRename(source)) found.setAside = `${nameIn(source)}.moved-…`;
   }
   if (target !== undefined) {
     found.target = target.ref;
@@ -59,6 +61,8 @@ export async function makePlan(
     if (volume !== undefined && source !== undefined) {
       found.size = volume.size;
       found.freeze = freezeOf(source, volume);
+      const fault = options.rename ? faultOfIdentity(volume, "source") : undefined;
+      if (fault !== undefined) problems.push(fault);
       found.dataSize = await dataSizeOf(volume, options.signal);
     }
     problems.push(...problemsOfSettings(options, source, target));

@@ -1,6 +1,6 @@
 /** Names that change hands, such that it can be done again after a kill. */
-import { toBlockhaulError } from "../errors.js";
-import { openVolume } from "../volume.js";
+import { BlockhaulError, type Side, toBlockhaulError } from "../errors.js";
+import { openVolume, type Volume } from "../volume.js";
 import { type NamedVolume, nameIn } from "./target-name.js";
 
 /**
@@ -22,6 +22,19 @@ export async function renameOnce(
     const isGone = error.code === "ERR_NOT_FOUND" && identity !== undefined;
     if (!isGone || (await identityAt(to)) !== identity) throw error;
   }
+}
+
+/**
+ * Why a volume must not be renamed: under another name nobody would know it again. Undefined where its identity
+ * is more than its name.
+ */
+export function faultOfIdentity({ info, ref }: Volume, side: Side): BlockhaulError | undefined {
+  if (info.identity !== ref) return undefined;
+  return new BlockhaulError("ERR_UNSUPPORTED", {
+    side,
+    volume: ref,
+    message: `the driver ${info.driver} knows its volumes by their names alone: one that is renamed would be another`,
+  });
 }
 
 /** The identity of the volume that has a name now; undefined where none has. */

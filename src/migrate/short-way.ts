@@ -4,6 +4,7 @@ import { openVolume, type Volume } from "../volume.js";
 import type { Migration } from "./migration.js";
 import { shortWayOf } from "./plan.js";
 import { tellProgress, watchOptions } from "./progress.js";
+import { faultOfIdentity } from "./rename.js";
 import { removeTarget } from "./states/creating.js";
 import { nameVolume } from "./target-name.js";
 
@@ -23,6 +24,9 @@ export async function goShortWay(migration: Migration): Promise<void> {
     target = await openVolume(migration.targetRef, { signal: migration.watch.signal });
     const { identity } = target.info;
     await migration.note({ target: { ...migration.record.target, identity, size: target.size } });
+    const { temporary, ref } = migration.record.target;
+    const fault = temporary === ref ? undefined : faultOfIdentity(target, "target");
+    if (fault !== undefined) throw fault;
     await prove(migration, source, target);
   } finally {
     await Promise.all([source.close(), target?.close()]);

@@ -5,7 +5,7 @@ import { waitFor } from "../../system/wait.js";
 import { exactSize } from "../../units.js";
 import { openVolume, type Volume } from "../../volume.js";
 import type { Migration } from "../migration.js";
-import { identityAt } from "../rename.js";
+import { faultOfIdentity, identityAt } from "../rename.js";
 import { type NamedVolume, nameVolume } from "../target-name.js";
 
 /** As long as a cluster shows a client that was killed, and a little more, in milliseconds. */
@@ -23,6 +23,8 @@ export async function enterCreating(migration: Migration): Promise<void> {
   migration.keep("target", volume);
   const { identity } = volume.info;
   await migration.note({ target: { ...target, identity, size: volume.size } });
+  const fault = target.temporary === target.ref ? undefined : faultOfIdentity(volume, "target");
+  if (fault !== undefined) throw fault;
   if (volume.size < source.size) {
     throw new BlockhaulError("ERR_TARGET_TOO_SMALL", {
       side: "target",

@@ -4,6 +4,7 @@ import { BlockhaulError, type MigrateOptions, removeMigration } from "blockhaul"
 import { afterEach, describe, expect, it } from "vitest";
 
 import type { Abilities } from "../../kills/migrations/driver.mjs";
+import { SIZE } from "../../kills/migrations/sparse.mjs";
 import { flipByte } from "../../support/flip.js";
 import { digest, errorOf, Stage } from "./stage.js";
 
@@ -404,6 +405,31 @@ it("is refused where the target could not be taken back", async () => {
   const error = await errorOf(stage.migrate());
   expect(error).toMatchObject({ code: "ERR_UNSUPPORTED", side: "target" });
   await expect(stage.status()).rejects.toThrow("nothing is recorded");
+});
+
+describe("volumes that are known by their names alone", () => {
+  const nameless = async (proceed: () => Promise<unknown>) => {
+    const { volume } = (await proceed()) as { volume: { close(): Promise<void> } };
+    const transfer = async () => {};
+    return { volume: { size: SIZE, read: transfer, write: transfer, close: () => volume.close() } };
+  };
+
+  it("are not set aside", async () => {
+    const stage = await stageOf();
+    stage.inTheWay("open to read", nameless);
+    const error = await errorOf(stage.migrate({ rename: true }));
+    expect(error).toMatchObject({ code: "ERR_UNSUPPORTED", side: "source" });
+  });
+
+  it("are not made under a temporary name", async () => {
+    const stage = await stageOf();
+    stage.inTheWay("create", nameless);
+    const error = await errorOf(stage.migrate());
+    expect(error).toMatchObject({ code: "ERR_UNSUPPORTED", side: "target" });
+    stage.outOfTheWay();
+    await stage.abort();
+    await stage.isUndone();
+  });
 });
 
 it("claims a source of which no snapshot can be taken, and says so", async () => {
