@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node
 import path from "node:path";
 import {
   abortMigration,
-  type BlockhaulError,
+  BlockhaulError,
   listJobs,
   listMigrations,
   type MigrateOptions,
@@ -17,7 +17,7 @@ import {
   resumeMigration,
   type VolumeDriver,
 } from "blockhaul";
-import { expect } from "vitest";
+import { afterEach, expect } from "vitest";
 
 import { fileDriver } from "../../../src/drivers/file.js";
 import {
@@ -186,3 +186,27 @@ export async function errorOf(action: Promise<unknown>): Promise<BlockhaulError>
 export function digest(file: string): string {
   return createHash("sha256").update(readFileSync(file)).digest("hex");
 }
+
+const stages: Stage[] = [];
+
+afterEach(() => {
+  for (const stage of stages.splice(0)) stage[Symbol.dispose]();
+});
+
+/** A stage that goes with the test. */
+export async function stageOf(
+  abilities: Partial<Abilities> = {},
+  snapshots: readonly string[] = [],
+): Promise<Stage> {
+  const stage = await Stage.make(abilities, snapshots);
+  stages.push(stage);
+  return stage;
+}
+
+/** Interceptors that fail. */
+export const noSpace = async () => {
+  throw new BlockhaulError("ERR_NO_SPACE", { errno: 28 });
+};
+export const ioError = async () => {
+  throw new BlockhaulError("ERR_IO", { errno: 5 });
+};

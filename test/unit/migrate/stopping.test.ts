@@ -1,13 +1,8 @@
 /** Stopped on request, in whatever state: it can go on, and back. */
 import type { MigrationState } from "blockhaul";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
-import { errorOf, Stage } from "./stage.js";
-
-const stages: Stage[] = [];
-afterEach(() => {
-  for (const stage of stages.splice(0)) stage[Symbol.dispose]();
-});
+import { errorOf, type Stage, stageOf } from "./stage.js";
 
 const KINDS = [
   { name: "the engine", abilities: {}, options: { rename: true, deleteSource: true } },
@@ -30,8 +25,7 @@ const STATES: readonly MigrationState[] = [
 
 describe.each(KINDS)("with $name", ({ abilities, snapshots = [], options }) => {
   async function stopIn(state: MigrationState): Promise<Stage> {
-    const stage = await Stage.make(abilities, snapshots);
-    stages.push(stage);
+    const stage = await stageOf(abilities, snapshots);
     const stop = new AbortController();
     const reason = new Error("enough");
     const error = await errorOf(
