@@ -13,8 +13,11 @@ import type { MigrationRecord } from "./record.js";
 export async function lockSource({
   source,
   settings,
+  handover,
 }: MigrationRecord): Promise<NativeRegionLock | undefined> {
   if (!settings.rename && !settings.deleteSource) return undefined;
+  // One that may be gone has perhaps left its identity, a file's inode, to another.
+  if (handover.includes("deleting-source")) return undefined;
   const lock = await takeLock("sources.lock", source.identity);
   if (lock !== null) return lock;
   throw new BlockhaulError("ERR_IN_USE", {
