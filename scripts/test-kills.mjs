@@ -104,7 +104,7 @@ async function killMany(wanted, only) {
   if (failures.length === 0) return;
   const again_ = failures.map(
     (line) =>
-      `${line}\n  again: npm run test:kills -- --seed ${/seed (\S+):/.exec(line)?.[1] ?? base}`,
+      `${line}\n  again: npm run test:kills -- --only copies --seed ${/seed (\S+):/.exec(line)?.[1] ?? base}`,
   );
   throw new Stop(again_.join("\n"));
 }
