@@ -4,6 +4,7 @@
 #include "addon/journal_handle.h"
 #include "addon/open.h"
 #include "addon/process_scan.h"
+#include "addon/rbd_control.h"
 #include "addon/region_lock.h"
 #include "addon/status.h"
 #include "addon/volume_handle.h"
@@ -28,6 +29,17 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New<set_error_factory>(env));
   exports.Set("openPosix", Napi::Function::New<open_posix>(env));
   exports.Set("openRbd", Napi::Function::New<open_rbd>(env));
+  exports.Set("rbdList", Napi::Function::New<rbd_list>(env));
+  exports.Set("rbdUsage", Napi::Function::New<rbd_usage>(env));
+  exports.Set("rbdFacts", Napi::Function::New<rbd_facts>(env));
+  exports.Set("rbdRemove", Napi::Function::New<rbd_remove>(env));
+  exports.Set("rbdRename", Napi::Function::New<rbd_rename>(env));
+  exports.Set("rbdResize", Napi::Function::New<rbd_resize>(env));
+  exports.Set("rbdTakeSnapshot", Napi::Function::New<rbd_take_snapshot>(env));
+  exports.Set("rbdDropSnapshot", Napi::Function::New<rbd_drop_snapshot>(env));
+  exports.Set("rbdSnapshots", Napi::Function::New<rbd_snapshots>(env));
+  exports.Set("rbdChanges", Napi::Function::New<rbd_changes>(env));
+  exports.Set("rbdCloneSnapshot", Napi::Function::New<rbd_clone_snapshot>(env));
   exports.Set("openSynthetic", Napi::Function::New<open_synthetic>(env));
   exports.Set("openJs", Napi::Function::New<open_js>(env));
   exports.Set("startCopy", Napi::Function::New<CopyHandle::start>(env));

@@ -1,60 +1,15 @@
-#include "addon/arguments.h"
 #include "addon/open.h"
+#include "addon/rbd_arguments.h"
 #include "volume/rbd_volume.h"
 
 namespace blockhaul {
-namespace {
-
-CephConnection ceph_connection(const Napi::Object& object) {
-  CephConnection connection;
-  connection.cluster = string_field(object, "cluster");
-  connection.name = string_field(object, "name");
-  connection.conf = optional_string(object, "conf");
-  const auto overrides = object.Get("overrides").As<Napi::Object>();
-  const Napi::Array names = overrides.GetPropertyNames();
-  for (std::uint32_t i = 0; i < names.Length(); ++i) {
-    const std::string name = names.Get(i).As<Napi::String>();
-    connection.overrides[name] = string_field(overrides, name.c_str());
-  }
-  return connection;
-}
-
-std::vector<std::string> strings(const Napi::Array& list) {
-  std::vector<std::string> texts;
-  for (std::uint32_t i = 0; i < list.Length(); ++i) {
-    texts.push_back(list.Get(i).As<Napi::String>());
-  }
-  return texts;
-}
-
-RbdCreateOptions create_options(const Napi::Object& object) {
-  RbdCreateOptions create;
-  create.size = number_field(object, "size");
-  if (const auto order = optional_number(object, "order")) {
-    create.order = static_cast<unsigned>(*order);
-  }
-  if (const Napi::Value features = object.Get("features"); features.IsArray()) {
-    create.features = strings(features.As<Napi::Array>());
-  }
-  create.data_pool = optional_string(object, "dataPool").value_or("");
-  create.stripe_unit = optional_number(object, "stripeUnit").value_or(0);
-  create.stripe_count = optional_number(object, "stripeCount").value_or(0);
-  return create;
-}
-
-}  // namespace
 
 Napi::Value open_rbd(const Napi::CallbackInfo& call) {
   const auto object = call[0].As<Napi::Object>();
-  RbdOpenOptions options;
-  options.connection = ceph_connection(object.Get("connection").As<Napi::Object>());
-  options.pool = string_field(object, "pool");
-  options.name_space = string_field(object, "namespace");
-  options.image = string_field(object, "image");
-  options.snapshot = optional_string(object, "snapshot");
+  RbdOpenOptions options = rbd_image(object);
   options.writable = access_mode(object) == AccessMode::write;
   if (const Napi::Value create = object.Get("create"); create.IsObject()) {
-    options.create = create_options(create.As<Napi::Object>());
+    options.create = rbd_create_options(create.As<Napi::Object>());
   }
   const std::string name = "rbd:" + options.path();
   return promise_of_volume(call.Env(), name, [options]() -> Result<std::shared_ptr<Volume>> {

@@ -3,6 +3,7 @@
 #include <sys/sysmacros.h>
 
 #include "addon/arguments.h"
+#include "addon/extents.h"
 #include "addon/promise.h"
 #include "addon/single_request.h"
 
@@ -10,18 +11,6 @@ namespace blockhaul {
 namespace {
 
 constexpr napi_type_tag kTag = {0x6b1f3a1d8c5e4f27, 0x9a0c2be7d4413f58};
-
-Napi::Value to_js(Napi::Env env, const std::vector<Extent>& extents) {
-  Napi::Array list = Napi::Array::New(env, extents.size());
-  for (std::uint32_t i = 0; i < extents.size(); ++i) {
-    Napi::Object extent = Napi::Object::New(env);
-    extent.Set("offset", to_number(env, extents[i].offset));
-    extent.Set("length", to_number(env, extents[i].length));
-    extent.Set("kind", std::string(name_of(extents[i].kind)));
-    list.Set(i, extent);
-  }
-  return list;
-}
 
 /// A file is named by its inode too, as text: some are larger than a number of JavaScript's.
 Napi::Value to_js(Napi::Env env, const FileNode& node) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -13,12 +15,25 @@
 
 namespace blockhaul {
 
+/// How whoever waits for a long call sees that it gets on: the call beats whenever it has done a
+/// part.
+class Pulse {
+ public:
+  void beat() { beats_.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t beats() const { return beats_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> beats_{0};
+};
+
 /// Makes a blocking call that may never return, and waits for it no longer than `limit` (0: for
-/// ever). If it is too late, the answer is nothing, and what the call still brings is given to
-/// `discard`, on the call's own thread, whenever that may be.
+/// ever), or, with a pulse, than `limit` without a beat, and twice that at the most. If it is too
+/// late, the answer is nothing, and what the call still brings is given to `discard`, on the call's
+/// own thread, whenever that may be.
 template <typename T>
 std::optional<Result<T>> call_within(std::chrono::seconds limit, std::function<Result<T>()> call,
-                                     std::function<void(Result<T>)> discard) {
+                                     std::function<void(Result<T>)> discard,
+                                     std::shared_ptr<const Pulse> pulse = nullptr) {
   if (limit.count() <= 0) return call();
 
   struct Shared {
@@ -47,7 +62,13 @@ std::optional<Result<T>> call_within(std::chrono::seconds limit, std::function<R
   }
   {
     std::unique_lock lock(shared->mutex);
-    shared->changed.wait_for(lock, limit, [&] { return shared->result.has_value(); });
+    const auto beats = [&] { return pulse ? pulse->beats() : 0; };
+    std::uint64_t seen = beats();
+    while (!shared->changed.wait_for(lock, limit, [&] { return shared->result.has_value(); })) {
+      const std::uint64_t now = beats();
+      if (now == seen) break;
+      seen = now;
+    }
     shared->given_up = !shared->result.has_value();
   }
   if (shared->given_up) {

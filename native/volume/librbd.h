@@ -26,13 +26,20 @@ namespace blockhaul {
   X(rados_ioctx_set_namespace)       \
   X(rados_ioctx_get_id)              \
   X(rados_get_instance_id)           \
+  X(rados_mon_command)               \
+  X(rados_buffer_free)               \
   X(rbd_version)                     \
   X(rbd_image_options_create)        \
   X(rbd_image_options_destroy)       \
   X(rbd_image_options_set_string)    \
   X(rbd_image_options_set_uint64)    \
   X(rbd_create4)                     \
+  X(rbd_clone3)                      \
+  X(rbd_flatten_with_progress)       \
   X(rbd_remove)                      \
+  X(rbd_remove_with_progress)        \
+  X(rbd_rename)                      \
+  X(rbd_resize2)                     \
   X(rbd_open)                        \
   X(rbd_open_read_only)              \
   X(rbd_close)                       \
@@ -43,6 +50,11 @@ namespace blockhaul {
   X(rbd_get_overlap)                 \
   X(rbd_get_stripe_unit)             \
   X(rbd_get_stripe_count)            \
+  X(rbd_snap_create)                 \
+  X(rbd_snap_remove)                 \
+  X(rbd_snap_is_protected)           \
+  X(rbd_snap_list)                   \
+  X(rbd_snap_list_end)               \
   X(rbd_snap_get_id)                 \
   X(rbd_diff_iterate2)               \
   X(rbd_aio_create_completion)       \
@@ -55,7 +67,10 @@ namespace blockhaul {
 #define BLOCKHAUL_LIBRBD_OPTIONAL(X)            \
   X(rados_set_pool_full_try)       /* 16 */     \
   X(rbd_aio_write_zeroes)          /* 15.2.5 */ \
+  X(rbd_list2)                     /* 14 */     \
+  X(rbd_image_spec_list_cleanup)   /* 14 */     \
   X(rbd_namespace_exists)          /* 14 */     \
+  X(rbd_snap_get_namespace_type)   /* 13 */     \
   X(rbd_watchers_list)             /* 12.2 */   \
   X(rbd_watchers_list_cleanup)     /* 12.2 */   \
   X(rbd_config_image_list)         /* 14 */     \

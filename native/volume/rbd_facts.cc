@@ -42,6 +42,7 @@ Result<RbdFacts> RbdFacts::read(const Librbd& librbd, rados_ioctx_t pool, rbd_im
   if (result >= 0) result = librbd.rbd_get_stripe_unit(image, &facts.stripe_unit);
   if (result >= 0) result = librbd.rbd_get_stripe_count(image, &facts.stripe_count);
   if (result >= 0) result = librbd.rbd_get_overlap(image, &overlap);
+  if (result >= 0) result = librbd.rbd_get_features(image, &facts.features);
   if (result < 0) return Error::from_errno(-result, Operation::open, "the image's header");
   facts.size = info.size;
   facts.object_size = info.obj_size;

@@ -14,6 +14,7 @@ struct RbdFacts {
   std::uint64_t object_size = 0;  ///< bytes
   std::uint64_t stripe_unit = 0;  ///< bytes
   std::uint64_t stripe_count = 1;
+  std::uint64_t features = 0;  ///< RBD_FEATURE_… bits
   std::int64_t pool_id = 0;
   std::string id;  ///< the image's, unique in its pool and namespace whatever it is called
   std::optional<std::uint64_t> snapshot_id{};

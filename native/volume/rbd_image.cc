@@ -1,21 +1,17 @@
 #include "volume/rbd_image.h"
 
-#include "volume/bounded_call.h"
-#include "volume/rbd_opening.h"
+#include "volume/rbd_task.h"
 
 namespace blockhaul {
 
 std::string RbdOpenOptions::path() const {
-  std::string text = pool + "/";
-  if (!name_space.empty()) text += name_space + "/";
-  text += image;
+  std::string text = RbdPlace::path() + "/" + image;
   if (snapshot) text += "@" + *snapshot;
   return text;
 }
 
 RbdImage::~RbdImage() {
   if (image_ != nullptr) librbd().rbd_close(image_);
-  if (pool_ != nullptr) librbd().rados_ioctx_destroy(pool_);
 }
 
 Result<std::unique_ptr<RbdImage>> RbdImage::open(const RbdOpenOptions& options) {
@@ -25,7 +21,7 @@ Result<std::unique_ptr<RbdImage>> RbdImage::open(const RbdOpenOptions& options) 
   }
   auto librbd = Librbd::load();
   if (!librbd) return librbd.error();
-  auto opening = RbdOpening::prepare(*librbd.value(), options);
+  auto opening = RbdOpening::prepare(options);
   if (!opening) return opening.error();
   auto cluster = RadosCluster::connect(*librbd.value(), options.connection);
   if (!cluster) return cluster.error();
@@ -41,10 +37,7 @@ Result<std::unique_ptr<RbdImage>> RbdImage::open(const RbdOpenOptions& options) 
       });
   RadosHandle::reached(RadosHandle::Stage::opened);
   if (opened) return std::move(*opened);
-  return Error{.number = ETIMEDOUT,
-               .message = "the cluster's storage did not answer within " +
-                          std::to_string(patience.count()) + " s",
-               .code = "ERR_UNREACHABLE"};
+  return rbd_unanswered(patience);
 }
 
 }  // namespace blockhaul

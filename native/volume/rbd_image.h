@@ -1,31 +1,16 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "volume/rados_cluster.h"
+#include "volume/rbd_create.h"
 #include "volume/rbd_facts.h"
+#include "volume/rbd_pool.h"
 
 namespace blockhaul {
 
-struct RbdCreateOptions {
-  std::uint64_t size = 0;  ///< bytes
-  std::optional<unsigned>
-      order{};  ///< log2 of the object size, 12 to 25; none: the cluster's default
-  /// Names of RBD features; none: the cluster's default.
-  std::optional<std::vector<std::string>> features{};
-  std::string data_pool{};        ///< "": the pool of the image
-  std::uint64_t stripe_unit = 0;  ///< bytes; 0: no striping
-  std::uint64_t stripe_count = 0;
-};
-
-struct RbdOpenOptions {
-  CephConnection connection{};
-  std::string pool{};
-  std::string name_space{};  ///< "": the pool's own
+struct RbdOpenOptions : RbdPlace {
   std::string image{};
   std::optional<std::string> snapshot{};  ///< never writable
   bool writable = false;
@@ -49,17 +34,17 @@ class RbdImage {
   RbdImage(const RbdImage&) = delete;
   RbdImage& operator=(const RbdImage&) = delete;
 
-  [[nodiscard]] const Librbd& librbd() const { return cluster_->librbd(); }
-  [[nodiscard]] const RadosCluster& cluster() const { return *cluster_; }
+  [[nodiscard]] const Librbd& librbd() const { return pool_->librbd(); }
+  [[nodiscard]] const RadosCluster& cluster() const { return pool_->cluster(); }
+  [[nodiscard]] const RbdPool& pool() const { return *pool_; }
   [[nodiscard]] rbd_image_t get() const { return image_; }
   [[nodiscard]] const RbdFacts& facts() const { return facts_; }
 
  private:
   friend class RbdOpening;
-  explicit RbdImage(std::shared_ptr<RadosCluster> cluster) : cluster_(std::move(cluster)) {}
+  explicit RbdImage(std::unique_ptr<RbdPool> pool) : pool_(std::move(pool)) {}
 
-  std::shared_ptr<RadosCluster> cluster_;
-  rados_ioctx_t pool_ = nullptr;
+  std::unique_ptr<RbdPool> pool_;
   rbd_image_t image_ = nullptr;
   RbdFacts facts_;
 };

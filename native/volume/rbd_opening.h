@@ -8,7 +8,7 @@ namespace blockhaul {
 class RbdOpening {
  public:
   /// Checks what can be checked without a cluster.
-  static Result<RbdOpening> prepare(const Librbd& librbd, RbdOpenOptions options);
+  static Result<RbdOpening> prepare(RbdOpenOptions options);
 
   /// Blocks for as long as the cluster pleases.
   [[nodiscard]] Result<std::unique_ptr<RbdImage>> run(std::shared_ptr<RadosCluster> cluster) const;
@@ -18,15 +18,12 @@ class RbdOpening {
 
  private:
   explicit RbdOpening(RbdOpenOptions options) : options_(std::move(options)) {}
-  [[nodiscard]] Status open_pool(RbdImage& image) const;
   [[nodiscard]] Status create(RbdImage& image) const;
   [[nodiscard]] Status open_image(RbdImage& image) const;
   [[nodiscard]] Status read_facts(RbdImage& image) const;
   [[nodiscard]] Error not_found(RbdImage& image) const;
-  [[nodiscard]] Error failed(int result, const std::string& what) const;
 
   RbdOpenOptions options_;
-  std::uint64_t features_ = 0;
 };
 
 }  // namespace blockhaul

@@ -5,11 +5,10 @@
 #include "volume/bounded_call.h"
 
 namespace blockhaul {
-namespace {
 
 using Watchers = std::vector<Watcher>;
 
-Result<Watchers> list(const RbdImage& image) {
+Result<Watchers> list_watchers(const RbdImage& image) {
   const Librbd& librbd = image.librbd();
   const std::uint64_t own = librbd.rados_get_instance_id(image.cluster().get());
   std::vector<rbd_image_watcher_t> found(16);
@@ -31,8 +30,6 @@ Result<Watchers> list(const RbdImage& image) {
   return watchers;
 }
 
-}  // namespace
-
 Result<std::optional<Watchers>> watchers_of(const std::shared_ptr<RbdImage>& image) {
   const Librbd& librbd = image->librbd();
   if (librbd.rbd_watchers_list == nullptr || librbd.rbd_watchers_list_cleanup == nullptr) {
@@ -40,7 +37,7 @@ Result<std::optional<Watchers>> watchers_of(const std::shared_ptr<RbdImage>& ima
   }
   const std::chrono::seconds patience = image->cluster().patience();
   auto listed = call_within<Watchers>(
-      patience, [image] { return list(*image); }, [](const Result<Watchers>&) {});
+      patience, [image] { return list_watchers(*image); }, [](const Result<Watchers>&) {});
   if (!listed) {
     return Error{.number = ETIMEDOUT,
                  .message = "the cluster did not say within " + std::to_string(patience.count()) +
