@@ -1,6 +1,6 @@
 import { type Attachment, openAttachment } from "./attachments/attachment.js";
 import { withHostLock } from "./attachments/lock.js";
-import { undoing, withUndoFailure } from "./attachments/undoing.js";
+import { closeAttached, undoing } from "./attachments/undoing.js";
 import type { IscsiConnection } from "./connectors/connection.js";
 import { attachIscsi } from "./connectors/iscsi/connector.js";
 import type {
@@ -87,19 +87,8 @@ export abstract class ExportDriver<Location = unknown>
     }, signal);
   }
 
-  async closeVolume({ volume, attachment }: ExportedVolume): Promise<void> {
-    const failure = await volume.close().then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    );
-    try {
-      await withHostLock(() => attachment.undo());
-    } catch (error) {
-      // Where others kept the lock for too long, `cleanup` takes it up.
-      attachment.release();
-      throw failure === undefined ? error : withUndoFailure(failure.error, error);
-    }
-    if (failure !== undefined) throw failure.error;
+  async closeVolume(opened: ExportedVolume): Promise<void> {
+    await closeAttached(opened);
   }
 
   async attach(location: Location, { attachment, signal }: AttachOptions): Promise<AttachedDevice> {

@@ -109,23 +109,62 @@ export interface NativeCephConnection {
   readonly overrides: Readonly<Record<string, string>>;
 }
 
-export interface NativeRbdOptions {
+/** Where images lie side by side. */
+export interface NativeRbdPlace {
   readonly connection: NativeCephConnection;
   readonly pool: string;
+  /** "": the pool's own. */
   readonly namespace: string;
+}
+
+/** An image, or a snapshot of one. */
+export interface NativeRbdImage extends NativeRbdPlace {
   readonly image: string;
   readonly snapshot?: string;
+}
+
+export interface NativeRbdCreate {
+  readonly size: number;
+  /** log2 of the object size; absent: the cluster's default. */
+  readonly order?: number;
+  /** RBD feature names; absent: the cluster's default. */
+  readonly features?: readonly string[];
+  readonly dataPool?: string;
+  readonly stripeUnit?: number;
+  readonly stripeCount?: number;
+}
+
+export interface NativeRbdOptions extends NativeRbdImage {
   readonly mode: "read" | "write";
-  readonly create?: {
-    readonly size: number;
-    /** log2 of the object size; absent: the cluster's default. */
-    readonly order?: number;
-    /** RBD feature names; absent: the cluster's default. */
-    readonly features?: readonly string[];
-    readonly dataPool?: string;
-    readonly stripeUnit?: number;
-    readonly stripeCount?: number;
-  };
+  readonly create?: NativeRbdCreate;
+}
+
+/** An image of a place, or a snapshot of an image. */
+export interface NativeRbdListed {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What decides how an image, or a snapshot of one, can be copied. */
+export interface NativeRbdFacts {
+  /** Of the cluster. */
+  readonly fsid: string;
+  /** Of the image, whatever it is called. */
+  readonly id: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly features: readonly string[];
+}
+
+/** A clone that is being made of a snapshot, and flattened. */
+export interface NativeRbdClone {
+  /** Rejects where it fails or is stopped, when what was made is removed again. */
+  readonly finished: Promise<void>;
+  /** About how many bytes of the source are done. */
+  done(): number;
+  /** What is in flight is waited for; `finished` then rejects with ERR_CANCELLED. */
+  cancel(): void;
 }
 
 export interface NativeSyntheticOptions {
@@ -338,6 +377,29 @@ export interface NativeBinding {
   setErrorFactory(factory: (fields: NativeErrorFields) => Error): void;
   openPosix(options: NativePosixOptions): Promise<NativeVolume>;
   openRbd(options: NativeRbdOptions): Promise<NativeVolume>;
+  /** In the order of their names. */
+  rbdList(place: NativeRbdPlace): Promise<NativeRbdListed[]>;
+  /** What the monitors answer to `ceph df detail --format json`. */
+  rbdUsage(place: NativeRbdPlace): Promise<string>;
+  rbdFacts(image: NativeRbdImage): Promise<NativeRbdFacts>;
+  /** ERR_IN_USE where a client watches it or it has snapshots: the message names them. */
+  rbdRemove(image: NativeRbdImage): Promise<void>;
+  rbdRename(image: NativeRbdImage, name: string): Promise<void>;
+  /** ERR_INVALID_ARGUMENT for a size below the present one. */
+  rbdResize(image: NativeRbdImage, size: number): Promise<void>;
+  /** Takes the snapshot that is named. */
+  rbdTakeSnapshot(image: NativeRbdImage): Promise<void>;
+  /** Removes the snapshot that is named. */
+  rbdDropSnapshot(image: NativeRbdImage): Promise<void>;
+  /** Those that people took, the oldest first. */
+  rbdSnapshots(image: NativeRbdImage): Promise<NativeRbdListed[]>;
+  /** What may have changed since a snapshot, ascending; `kind` says what is there now. */
+  rbdChanges(image: NativeRbdImage, snapshot: string): Promise<Extent[]>;
+  /** Both by the target's connection; `size` is the source's. */
+  rbdCloneSnapshot(
+    source: NativeRbdImage,
+    target: NativeRbdImage & { readonly create: NativeRbdCreate },
+  ): NativeRbdClone;
   openSynthetic(options: NativeSyntheticOptions): NativeVolume;
   openJs(info: JsVolumeInfo, dispatch: JsDispatch): NativeVolume;
   /** With a journal, `begin` is its frontier. */

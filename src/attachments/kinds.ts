@@ -11,6 +11,7 @@ const KINDS: Readonly<Record<string, () => Promise<StepKind<never>>>> = {
   "iscsi-lun": async () => (await import("../connectors/iscsi/steps.js")).lunStep,
   "multipath-map": async () => (await import("../connectors/iscsi/steps.js")).mapStep,
   "lvm-activation": async () => (await import("../lvm/steps.js")).lvmActivationStep,
+  "rbd-snapshot": async () => (await import("../drivers/rbd-steps.js")).rbdSnapshotStep,
   "lvm-snapshot": async () => (await import("../lvm/steps.js")).lvmSnapshotStep,
 };
 

@@ -1,5 +1,6 @@
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import type { Attachment } from "./attachment.js";
+import { withHostLock } from "./lock.js";
 
 /** Does something that an attachment records, and undoes the attachment where it fails. */
 export async function undoing<Result>(
@@ -14,6 +15,28 @@ export async function undoing<Result>(
     });
     throw error;
   }
+}
+
+/** Closes what was opened, and undoes what was done for it, also where the close fails. */
+export async function closeAttached({
+  volume,
+  attachment,
+}: {
+  readonly volume: { close(): Promise<void> };
+  readonly attachment: Attachment;
+}): Promise<void> {
+  const failure = await volume.close().then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  try {
+    await withHostLock(() => attachment.undo());
+  } catch (error) {
+    // Where others kept the lock for too long, `cleanup` takes it up.
+    attachment.release();
+    throw failure === undefined ? error : withUndoFailure(failure.error, error);
+  }
+  if (failure !== undefined) throw failure.error;
 }
 
 /** One error of two: what failed, and what could not be undone after it. */

@@ -52,6 +52,9 @@ export function parseCephArgs(text: string): CephArguments {
   return found;
 }
 
+/** What a ref or a backend says of whom to connect to, and how. */
+export type CephSettings = Pick<RbdLocation, "id" | "cluster" | "conf" | "timeout" | "settings">;
+
 /**
  * How a ref's cluster is reached: what the ref says, then CEPH_ARGS, then CEPH_CONF, then librados'
  * defaults.
@@ -59,7 +62,7 @@ export function parseCephArgs(text: string): CephArguments {
  * @throws BlockhaulError ERR_INVALID_ARGUMENT where BLOCKHAUL_CEPH_TIMEOUT makes no sense
  */
 export function cephConnection(
-  location: RbdLocation,
+  location: CephSettings,
   environment: CephEnvironment,
 ): NativeCephConnection {
   const fromArgs = parseCephArgs(environment.CEPH_ARGS ?? "");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { nativeCreate } from "../../../src/drivers/rbd.js";
+import { nativeCreate } from "../../../src/drivers/rbd-create.js";
 
 const MiB = 1024 ** 2;
 
