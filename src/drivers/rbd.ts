@@ -17,6 +17,7 @@ import { nativeCreate } from "./rbd-create.js";
 import { asking, nativeImage } from "./rbd-native.js";
 import { imageInPlace, listPool, type RbdPlace, rbdPlaces, statsOfPool } from "./rbd-place.js";
 import { formatRbdRef, parseRbdRef, type RbdLocation } from "./rbd-ref.js";
+import { cloneWay } from "./rbd-short-way.js";
 import { withSnapshotOf } from "./rbd-steps.js";
 
 export type { RbdCreateOptions } from "./rbd-create.js";
@@ -46,6 +47,7 @@ export const rbdDriver: VolumeDriver<RbdLocation, OpenedRbd, RbdPlace> = {
     rename: true,
     list: true,
     stats: true,
+    shortWay: true,
   },
   parseRef: parseRbdRef,
   formatRef: formatRbdRef,
@@ -67,6 +69,7 @@ export const rbdDriver: VolumeDriver<RbdLocation, OpenedRbd, RbdPlace> = {
   places: rbdPlaces,
   listVolumes: listPool,
   stats: statsOfPool,
+  shortWay: cloneWay,
   status,
 };
 
