@@ -64,6 +64,11 @@ class Cloning {
     RbdImageOptions wanted(source.librbd());
     if (Status set = wanted.set(*target.create, *pool.value()); !set) return set;
     wanted.set(RBD_IMAGE_OPTION_CLONE_FORMAT, kCloneFormat);
+    if (target.create->order && target.create->stripe_unit == 0) {
+      // Else it has the stripes of its source, which need not fit into such objects.
+      wanted.set(RBD_IMAGE_OPTION_STRIPE_UNIT, std::uint64_t{1} << *target.create->order);
+      wanted.set(RBD_IMAGE_OPTION_STRIPE_COUNT, 1);
+    }
     const int result = source.librbd().rbd_clone3(
         source.pool().get(), options.source.image.c_str(), options.source.snapshot->c_str(),
         pool.value()->get(), target.image.c_str(), wanted.get());
