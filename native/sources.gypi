@@ -126,6 +126,7 @@
       "test/native/volume/posix_identity_test.cc",
       "test/native/volume/posix_io_test.cc",
       "test/native/volume/posix_open_test.cc",
+      "test/native/volume/rbd_changes_test.cc",
       "test/native/volume/rbd_cluster_test.cc",
       "test/native/volume/rbd_extents_test.cc",
       "test/native/volume/rbd_fixture.cc",

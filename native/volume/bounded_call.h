@@ -22,8 +22,13 @@ class Pulse {
   void beat() { beats_.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t beats() const { return beats_.load(std::memory_order_relaxed); }
 
+  void give_up() { is_given_up_.store(true); }
+  /// Nobody waits any more: what has not been begun is not to be begun.
+  [[nodiscard]] bool is_given_up() const { return is_given_up_.load(); }
+
  private:
   std::atomic<std::uint64_t> beats_{0};
+  std::atomic<bool> is_given_up_{false};
 };
 
 /// Makes a blocking call that may never return, and waits for it no longer than `limit` (0: for
@@ -33,7 +38,7 @@ class Pulse {
 template <typename T>
 std::optional<Result<T>> call_within(std::chrono::seconds limit, std::function<Result<T>()> call,
                                      std::function<void(Result<T>)> discard,
-                                     std::shared_ptr<const Pulse> pulse = nullptr) {
+                                     std::shared_ptr<Pulse> pulse = nullptr) {
   if (limit.count() <= 0) return call();
 
   struct Shared {
@@ -72,6 +77,7 @@ std::optional<Result<T>> call_within(std::chrono::seconds limit, std::function<R
     shared->given_up = !shared->result.has_value();
   }
   if (shared->given_up) {
+    if (pulse) pulse->give_up();
     thread.detach();
     return std::nullopt;
   }

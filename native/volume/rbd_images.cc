@@ -161,6 +161,8 @@ Status check_unused(const RbdPool& pool, const std::string& name, const std::str
 Status remove_unused(const RbdPool& pool, Pulse& pulse, const std::string& name,
                      const std::string& id) {
   if (Status unused = check_unused(pool, name, id); !unused) return unused;
+  // Whoever was told that it failed must not lose the image later.
+  if (pulse.is_given_up()) return rbd_given_up();
   pulse.beat();
   const int result =
       pool.librbd().rbd_remove_with_progress(pool.get(), name.c_str(), &beat_pulse, &pulse);
@@ -173,6 +175,14 @@ Status remove_unused(const RbdPool& pool, Pulse& pulse, const std::string& name,
   }
   if (result == -EMLINK) return in_use("it belongs to a group of images");
   return pool.failed(result, "remove image " + quoted(name));
+}
+
+/// A change that was given up in the middle of librbd's call.
+Status in_doubt(Status done) {
+  if (!done && done.error().code == "ERR_UNREACHABLE") {
+    done.error().message += "; what was asked may still be done once it does";
+  }
+  return done;
 }
 
 }  // namespace
@@ -188,13 +198,15 @@ Result<std::vector<RbdListedImage>> list_images(const RbdPlace& place) {
 }
 
 Status remove_image(const RbdPlace& place, const std::string& image, const std::string& id) {
-  return in_pool<std::monostate>(place, [=](const RbdPool& pool, Pulse& pulse) {
+  return in_doubt(in_pool<std::monostate>(place, [=](const RbdPool& pool, Pulse& pulse) {
     return remove_unused(pool, pulse, image, id);
-  });
+  }));
 }
 
 Status rename_image(const RbdPlace& place, const std::string& image, const std::string& renamed) {
-  return in_pool<std::monostate>(place, [=](const RbdPool& pool, Pulse&) -> Status {
+  // It is opened to see that the storage answers: a call that hangs might rename it much later.
+  const auto rename = [=](const RbdImage& open, Pulse&) -> Status {
+    const RbdPool& pool = open.pool();
     const int result = pool.librbd().rbd_rename(pool.get(), image.c_str(), renamed.c_str());
     if (result >= 0) return success();
     if (result == -ENOENT) return pool.not_found(image);
@@ -202,12 +214,12 @@ Status rename_image(const RbdPlace& place, const std::string& image, const std::
       return Error{.number = EEXIST, .message = "image " + quoted(renamed) + " exists already"};
     }
     return pool.failed(result, "rename image " + quoted(image));
-  });
+  };
+  return in_doubt(with_image<std::monostate>(options_of(place, image), rename));
 }
 
 Status resize_image(const RbdPlace& place, const std::string& image, std::uint64_t size) {
-  const RbdOpenOptions options = options_of(place, image, true);
-  return with_image<std::monostate>(options, [=](const RbdImage& open, Pulse& pulse) -> Status {
+  const auto resize = [=](const RbdImage& open, Pulse& pulse) -> Status {
     const std::uint64_t now = open.facts().size;
     if (size == now) return success();
     if (size < now) {
@@ -219,7 +231,8 @@ Status resize_image(const RbdPlace& place, const std::string& image, std::uint64
         open.librbd().rbd_resize2(open.get(), size, /*allow_shrink=*/false, &beat_pulse, &pulse);
     if (result < 0) return open.pool().failed(result, "resize image " + quoted(image));
     return success();
-  });
+  };
+  return in_doubt(with_image<std::monostate>(options_of(place, image, true), resize));
 }
 
 }  // namespace blockhaul

@@ -9,6 +9,8 @@ Error rbd_unanswered(std::chrono::seconds patience) {
                .code = "ERR_UNREACHABLE"};
 }
 
+Error rbd_given_up() { return Error::from_errno(ECANCELED, Operation::open); }
+
 int beat_pulse(std::uint64_t /*done*/, std::uint64_t /*total*/, void* context) noexcept {
   static_cast<Pulse*>(context)->beat();
   return 0;

@@ -18,9 +18,13 @@ using RbdLate = std::function<void(const Result<T>&)>;
 
 [[nodiscard]] Error rbd_unanswered(std::chrono::seconds patience);
 
+/// For nobody: the answer of work that is given up before it changes anything.
+[[nodiscard]] Error rbd_given_up();
+
 /// Connects, and does something there on a thread of its own. Blocks, but no longer without a beat
-/// than the connection's patience: a cluster without working OSDs would never answer. What was
-/// given up may still be done whenever the cluster answers again.
+/// than the connection's patience: a cluster without working OSDs would never answer. The call that
+/// is given up may still come to its end, whenever the cluster answers again; none is begun after
+/// it.
 template <typename T>
 Result<T> on_cluster(const CephConnection& connection, RbdWork<T> work, RbdLate<T> late = nullptr) {
   auto librbd = Librbd::load();
@@ -48,6 +52,7 @@ Result<T> in_pool(const RbdPlace& place, std::function<Result<T>(const RbdPool&,
       [=](const std::shared_ptr<RadosCluster>& cluster, Pulse& pulse) -> Result<T> {
         auto pool = RbdPool::open(cluster, place);
         if (!pool) return pool.error();
+        if (pulse.is_given_up()) return rbd_given_up();
         return work(*pool.value(), pulse);
       });
 }
@@ -65,6 +70,7 @@ Result<T> with_image(const RbdOpenOptions& options,
                                         Pulse& pulse) -> Result<T> {
         auto image = opening.run(cluster);
         if (!image) return image.error();
+        if (pulse.is_given_up()) return rbd_given_up();
         pulse.beat();
         return work(*image.value(), pulse);
       },
