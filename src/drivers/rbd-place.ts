@@ -2,12 +2,15 @@
 import type { DriverPlaces, ListedVolume, PlaceStats } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { native } from "../native.js";
+import { waitFor } from "../system/wait.js";
 import { checkImageName } from "./rbd-control.js";
 import { asking, nativePlace } from "./rbd-native.js";
 import type { RbdLocation } from "./rbd-ref.js";
 import { type RbdPlace, rbdSettings } from "./rbd-settings.js";
 
 export type { RbdPlace } from "./rbd-settings.js";
+
+const COUNTED_WITHIN_MS = 15_000;
 
 /** `ceph-ssd:IMAGE` and `ceph-ssd:IMAGE@SNAPSHOT`, taken literally. */
 export const rbdPlaces: DriverPlaces<RbdLocation, RbdPlace> = {
@@ -36,12 +39,23 @@ export async function listPool(place: RbdPlace): Promise<ListedVolume[]> {
 /**
  * Of the pool that the data of new images goes to. What others may write is not taken off: images are thin.
  *
- * @throws BlockhaulError ERR_NOT_FOUND for the pool or the namespace
+ * @throws BlockhaulError ERR_NOT_FOUND for the pool or the namespace; ERR_TIMEOUT where the cluster does not
+ *   say how full a pool is that exists
  */
 export async function statsOfPool(place: RbdPlace): Promise<PlaceStats> {
-  const spot = nativePlace(place);
-  const answer = await asking(spot, native().rbdUsage(spot));
-  return parsePoolStats(answer, place.create.dataPool ?? place.pool);
+  const { dataPool } = place.create;
+  const spot = nativePlace(
+    dataPool === undefined ? place : { ...place, pool: dataPool, namespace: "" },
+  );
+  // A new pool is not counted at once.
+  const stats = await waitFor(
+    async () => parsePoolStats(await asking(spot, native().rbdUsage(spot)), spot.pool),
+    { deadlineMs: COUNTED_WITHIN_MS },
+  );
+  if (stats !== undefined) return stats;
+  throw new BlockhaulError("ERR_TIMEOUT", {
+    message: `the cluster does not say how full pool "${spot.pool}" is`,
+  });
 }
 
 interface PoolUsage {
@@ -56,17 +70,11 @@ interface PoolUsage {
   };
 }
 
-/**
- * Reads what `ceph df detail --format json` says of a pool.
- *
- * @throws BlockhaulError ERR_NOT_FOUND where it says nothing
- */
-export function parsePoolStats(answer: string, pool: string): PlaceStats {
+/** What `ceph df detail --format json` says of a pool; undefined where it says nothing. */
+export function parsePoolStats(answer: string, pool: string): PlaceStats | undefined {
   const { pools } = JSON.parse(answer) as { pools: readonly PoolUsage[] };
   const usage = pools.find(({ name }) => name === pool)?.stats;
-  if (usage === undefined) {
-    throw new BlockhaulError("ERR_NOT_FOUND", { message: `pool "${pool}" does not exist` });
-  }
+  if (usage === undefined) return undefined;
   const { stored, max_avail, quota_bytes = 0 } = usage;
   const allowed = quota_bytes === 0 ? Number.POSITIVE_INFINITY : quota_bytes;
   return {

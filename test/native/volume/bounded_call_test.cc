@@ -68,7 +68,7 @@ TEST(BoundedCallTest, GivesUpWhatDoesNotGetOnAnyMore) {
       [pulse, wait = go_on.get_future().share()] {
         pulse->beat();
         wait.wait();
-        return Result<int>(9);
+        return Result<int>(pulse->is_given_up() ? 9 : 0);
       },
       [&discarded](Result<int> late) { discarded.set_value(late.value()); }, pulse);
   EXPECT_FALSE(result.has_value());
