@@ -11,7 +11,7 @@ namespace {
 /// Objects that one query looks at: some 0.1 s, so that it shows that it gets on.
 constexpr std::uint64_t kObjectsAtOnce = 1024;
 /// Extents, of some 16 MiB in JavaScript.
-constexpr std::size_t kMostExtents = 128 * 1024;
+constexpr std::size_t kMostExtents = 128 * std::size_t{1024};
 
 struct Listing {
   ChangedExtents& changes;
