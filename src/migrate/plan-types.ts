@@ -72,6 +72,8 @@ export interface MoveFault {
 export interface CheckedMove {
   readonly name: string;
   readonly move: Move;
+  /** "BACKEND:NAME", as far as it could be found out. */
+  readonly target: string;
   /** The names of the moves that have to be done before. */
   readonly needs: readonly string[];
   /** Undefined where not even a plan could be made: there is a fault then. */
@@ -84,10 +86,12 @@ export interface CheckedMove {
   readonly shares: readonly string[];
 }
 
+/** A plan after a look at all that it names. Nothing was changed. */
 export interface CheckedPlan {
   readonly moves: readonly CheckedMove[];
   /** All that is wrong; empty: it can be carried out. */
   readonly faults: readonly MoveFault[];
+  readonly continueOnError: boolean;
   /** How many moves may have a share of each at once. */
   readonly shares: ReadonlyMap<string, number>;
 }
@@ -147,12 +151,17 @@ export interface ManyReport {
   readonly seconds: number;
 }
 
+/** How a plan is checked. */
+export interface CheckPlanOptions {
+  /** Where migrations are recorded; the host's place for it unless told. */
+  readonly stateDirectory?: string | undefined;
+}
+
 /** How a plan is carried out. */
-export interface ManyOptions {
+export interface ManyOptions extends CheckPlanOptions {
   /** In place of what the plan says. */
   readonly parallel?: number | undefined;
   readonly continueOnError?: boolean | undefined;
-  readonly stateDirectory?: string | undefined;
   /** Begins nothing new, and stops the moves that run. */
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: ManyEvent) => void) | undefined;

@@ -1,0 +1,47 @@
+/** Which volumes a move is about, whatever they are called. */
+import { realpath } from "node:fs/promises";
+import path from "node:path";
+
+import type { Backend } from "../backends.js";
+import { type ResolvedRef, resolveRef } from "../refs.js";
+
+/** One end of a move. */
+export interface MoveEnd {
+  /** The same text for the same volume, as far as refs tell; undefined where they do not. */
+  readonly key: string | undefined;
+  readonly backend: Backend | undefined;
+}
+
+/** What a ref names; of one that names nothing, its text. */
+export async function endOf(ref: string, resolve = resolveRef): Promise<MoveEnd> {
+  try {
+    const resolved = await resolve(ref);
+    return { key: await keyOf(resolved), backend: resolved.backend };
+  } catch {
+    // A bare name is a backend's: which volume of it, nobody knows.
+    return { key: /[:/]/.test(ref) ? `ref ${ref}` : undefined, backend: undefined };
+  }
+}
+
+async function keyOf({ driver, location, backend }: ResolvedRef): Promise<string | undefined> {
+  const file = pathOf(location);
+  if (file !== undefined) return `path ${await realPath(file)}`;
+  if (driver.formatRef !== undefined) return `${driver.name} ${driver.formatRef(location)}`;
+  const name = driver.nameOf?.(location);
+  return backend === undefined || name === undefined ? undefined : `${backend.name}:${name}`;
+}
+
+/** Of image files and block devices. */
+function pathOf(location: unknown): string | undefined {
+  const isPath = typeof location === "object" && location !== null && "path" in location;
+  return isPath && typeof location.path === "string" ? location.path : undefined;
+}
+
+/** Of a file that need not exist. */
+async function realPath(file: string): Promise<string> {
+  const absolute = path.resolve(file);
+  const folder = path.dirname(absolute);
+  return realpath(absolute).catch(async () =>
+    path.join(await realpath(folder).catch(() => folder), path.basename(absolute)),
+  );
+}
