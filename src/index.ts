@@ -132,6 +132,27 @@ export {
   removeMigration,
   resumeMigration,
 } from "./migrate.js";
+export {
+  type CheckedMove,
+  type CheckedPlan,
+  type CheckPlanOptions,
+  checkPlan,
+  type EarlierMigration,
+  type ManyEvent,
+  type ManyOptions,
+  type ManyPlan,
+  type ManyReport,
+  type Move,
+  type MoveFault,
+  type MoveGroup,
+  type MoveOptions,
+  type MoveReport,
+  type MoveState,
+  migrateVolumes,
+  PlanError,
+  type ReadPlan,
+  readPlan,
+} from "./migrate-many.js";
 export type {
   IoStatus,
   LibrbdStatus,

@@ -3,13 +3,22 @@ import { realpath } from "node:fs/promises";
 import path from "node:path";
 
 import type { Backend } from "../backends.js";
+import type { BlockhaulError } from "../errors.js";
 import { type ResolvedRef, resolveRef } from "../refs.js";
+import type { CheckedMove } from "./plan-types.js";
 
 /** One end of a move. */
 export interface MoveEnd {
   /** The same text for the same volume, as far as refs tell; undefined where they do not. */
   readonly key: string | undefined;
   readonly backend: Backend | undefined;
+}
+
+/** What was found of one move. */
+export interface LookedAt extends CheckedMove {
+  readonly ends: { readonly source: MoveEnd; readonly target: MoveEnd };
+  /** Why it would be refused by itself. */
+  readonly problems: readonly BlockhaulError[];
 }
 
 /** What a ref names; of one that names nothing, its text. */

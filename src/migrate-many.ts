@@ -1,0 +1,61 @@
+/** Many migrations as one plan: read, checked in whole before anything is touched, carried out. */
+import { BlockhaulError } from "./errors.js";
+import { checkMoves, isParallel, type PlanChecks } from "./migrate/plan-check.js";
+import { earlierMigrations, identityOf } from "./migrate/plan-earlier.js";
+import { endOf } from "./migrate/plan-ends.js";
+import { PlanError } from "./migrate/plan-error.js";
+import { runMoves } from "./migrate/plan-run.js";
+import type {
+  CheckedPlan,
+  CheckPlanOptions,
+  ManyOptions,
+  ManyPlan,
+  ManyReport,
+} from "./migrate/plan-types.js";
+import { listMigrations, migrateVolume, planMigration, resumeMigration } from "./migrate.js";
+
+export { PlanError } from "./migrate/plan-error.js";
+export { readPlan } from "./migrate/plan-file.js";
+export type * from "./migrate/plan-types.js";
+
+/**
+ * Looks at everything that a plan names, and changes nothing. All that is wrong is in `faults`, of the plan and
+ * of each of its moves.
+ *
+ * @throws BlockhaulError where what earlier runs recorded cannot be read
+ */
+export async function checkPlan(
+  plan: ManyPlan,
+  options: CheckPlanOptions = {},
+): Promise<CheckedPlan> {
+  return checkMoves(plan, await checksOf(options));
+}
+
+/**
+ * Carries a plan out: what waits for nothing first, as many moves at once as plan, groups and backends allow. A
+ * move that an earlier run of the same plan was stopped in is resumed, and one that it did is not done twice.
+ * Failures of moves are in the report.
+ *
+ * @param plan or one that `checkPlan` just looked at
+ * @throws PlanError before anything is touched, with all that is wrong
+ * @throws BlockhaulError ERR_INVALID_ARGUMENT; what `checkPlan` throws
+ */
+export async function migrateVolumes(
+  plan: ManyPlan | CheckedPlan,
+  options: ManyOptions = {},
+): Promise<ManyReport> {
+  const { parallel } = options;
+  if (parallel !== undefined && !isParallel(parallel)) {
+    const message = `parallel must be a whole number from 1 to 64, not ${parallel}`;
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message });
+  }
+  const checked = "shares" in plan ? plan : await checkPlan(plan, options);
+  if (checked.faults.length > 0) throw new PlanError(checked.faults);
+  return runMoves(checked, { migrate: migrateVolume, resume: resumeMigration }, options);
+}
+
+async function checksOf({ stateDirectory }: CheckPlanOptions): Promise<PlanChecks> {
+  const recorded = await listMigrations({ stateDirectory });
+  const find = await earlierMigrations(recorded, { endOf, identityOf });
+  return { plan: planMigration, endOf, find };
+}

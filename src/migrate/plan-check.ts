@@ -1,0 +1,152 @@
+/** Looks at all that a plan names, before anything is touched. */
+import type { Backend } from "../backends.js";
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import { mapAtMost } from "../map-at-most.js";
+import { clearsLater, conflictsOf } from "./plan-conflicts.js";
+import type { LookedAt, MoveEnd } from "./plan-ends.js";
+import { faultOf, nameOfMove, orderOf } from "./plan-order.js";
+import { spaceFaults } from "./plan-space.js";
+import type {
+  CheckedPlan,
+  EarlierMigration,
+  ManyPlan,
+  Move,
+  MoveFault,
+  ReadPlan,
+} from "./plan-types.js";
+import type { MigrateOptions, MigrationPlan } from "./types.js";
+
+/** What is asked of migrations in order to check a plan. */
+export interface PlanChecks {
+  /** What `planMigration` finds. */
+  plan(source: string, target: string, options: MigrateOptions): Promise<MigrationPlan>;
+  endOf(ref: string): Promise<MoveEnd>;
+  /** What an earlier run left of a migration between two ends. */
+  find(source: MoveEnd, target: MoveEnd): Promise<EarlierMigration | undefined>;
+}
+
+/** Volumes that are looked at at once. */
+const LOOKS = 8;
+/** The share that every move takes. */
+export const ALL = "all";
+
+/** All that is wrong with a plan, and all that is known of each move. */
+export async function checkMoves(plan: ManyPlan, checks: PlanChecks): Promise<CheckedPlan> {
+  const order = orderOf(plan);
+  const looked = await mapAtMost(LOOKS, plan.moves, (move, index) =>
+    lookAt(move, order.needs[index] ?? [], checks),
+  );
+  const ofFile = "faults" in plan ? (plan as ReadPlan).faults : [];
+  const ofMoves = [...order.faults, ...conflictsOf(looked), ...spaceFaults(looked)];
+  const common = ofMoves.filter(({ move }) => move === undefined);
+  const own = looked.flatMap((one) => [
+    ...ofMoves.filter(({ move, at }) => move === one.name && at === one.move.at),
+    ...one.problems
+      .filter((problem) => !clearsLater(problem, one, looked))
+      .map(({ code, message, hint }) => faultOf(one.move, code, message, hint)),
+  ]);
+  return {
+    moves: looked,
+    faults: [...ofFile, ...limitFaults(plan), ...common, ...new Set(own)],
+    continueOnError: plan.continueOnError ?? false,
+    shares: sharesOf(plan, looked),
+  };
+}
+
+async function lookAt(move: Move, needs: readonly string[], checks: PlanChecks): Promise<LookedAt> {
+  const { source, options = {} } = move;
+  let plan: MigrationPlan | undefined;
+  let failure: BlockhaulError | undefined;
+  try {
+    plan = await checks.plan(source, move.target, options);
+  } catch (thrown) {
+    failure = toBlockhaulError(thrown);
+  }
+  const target = plan?.target ?? move.target;
+  const ends = { source: await checks.endOf(source), target: await checks.endOf(target) };
+  const earlier = await checks.find(ends.source, ends.target);
+  const backends = [ends.source.backend, ends.target.backend].filter((one) => one !== undefined);
+  return {
+    name: nameOfMove(move),
+    move,
+    target,
+    needs,
+    plan,
+    earlier,
+    bandwidthLimit: bandwidthOf(move, backends),
+    shares: sharesOfMove(move, ends.source, backends),
+    ends,
+    problems: problemsOf(failure === undefined ? (plan?.problems ?? []) : [failure], earlier),
+  };
+}
+
+/** What an earlier run made is in the way of a new migration, not of that one. */
+function problemsOf(
+  found: readonly BlockhaulError[],
+  earlier: EarlierMigration | undefined,
+): readonly BlockhaulError[] {
+  if (earlier === undefined) return found;
+  if (earlier.state !== "running") return [];
+  const message = `migration ${earlier.id} between these two runs in another process`;
+  return [new BlockhaulError("ERR_IN_USE", { message, hint: "wait for it, or stop it" })];
+}
+
+/** The smallest of what is given; 0: no limit. */
+function bandwidthOf({ options = {} }: Move, backends: readonly Backend[]): number {
+  const limits = [options.bandwidthLimit, ...backends.map(({ limits }) => limits.bandwidth)];
+  const given = limits.map((limit) => Number(limit ?? 0)).filter((limit) => limit > 0);
+  return given.length === 0 ? 0 : Math.min(...given);
+}
+
+function sharesOfMove(
+  { group }: Move,
+  source: MoveEnd,
+  backends: readonly Backend[],
+): readonly string[] {
+  const names = [
+    ALL,
+    ...(group === undefined ? [] : [`group ${group}`]),
+    ...backends.map(({ name }) => `backend ${name}`),
+    // A source is frozen for one migration at a time.
+    ...(source.key === undefined ? [] : [`source ${source.key}`]),
+  ];
+  return [...new Set(names)];
+}
+
+function sharesOf(
+  { parallel = 1, groups = {} }: ManyPlan,
+  looked: readonly LookedAt[],
+): Map<string, number> {
+  const shares = new Map<string, number>([[ALL, parallel]]);
+  for (const [name, group] of Object.entries(groups)) {
+    if (group.parallel !== undefined) shares.set(`group ${name}`, group.parallel);
+  }
+  for (const { ends } of looked) {
+    if (ends.source.key !== undefined) shares.set(`source ${ends.source.key}`, 1);
+    for (const { backend } of [ends.source, ends.target]) {
+      const limit = backend?.limits.parallel;
+      if (backend !== undefined && limit !== undefined)
+        shares.set(`backend ${backend.name}`, limit);
+    }
+  }
+  return shares;
+}
+
+/** Of a plan that no file was read for. */
+function limitFaults({ parallel, groups = {} }: ManyPlan): MoveFault[] {
+  const limits = [
+    ["parallel", parallel] as const,
+    ...Object.entries(groups).map(
+      ([name, one]) => [`groups.${name}.parallel`, one.parallel] as const,
+    ),
+  ];
+  return limits
+    .filter(([, limit]) => limit !== undefined && !isParallel(limit))
+    .map(([name]) =>
+      faultOf(undefined, "ERR_INVALID_ARGUMENT", `${name} must be a whole number from 1 to 64`),
+    );
+}
+
+export function isParallel(limit: number): boolean {
+  return Number.isInteger(limit) && limit >= 1 && limit <= 64;
+}
