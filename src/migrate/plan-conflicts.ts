@@ -15,7 +15,7 @@ export function conflictsOf(looked: readonly LookedAt[]): MoveFault[] {
 }
 
 function sameTargets(looked: readonly LookedAt[]): MoveFault[] {
-  return laterOnes(looked, ({ ends }) => ends.target.key).map(([one, [first]]) =>
+  return laterOnes(looked, ({ ends }) => ends.target.key).map(([one, first]) =>
     faultOf(
       one.move,
       "ERR_INVALID_ARGUMENT",
@@ -25,25 +25,41 @@ function sameTargets(looked: readonly LookedAt[]): MoveFault[] {
   );
 }
 
+/** A source may be copied by others before it is taken away. */
 function takenSources(looked: readonly LookedAt[]): MoveFault[] {
-  return laterOnes(looked, ({ ends }) => ends.source.key).flatMap(([one, all]) => {
-    const taker = all.find(freesSource);
-    if (taker === undefined) return [];
-    const what = taker.move.options?.deleteSource ? "removed" : "renamed";
-    const message = `its source ${one.move.source} is moved by ${all[0].name}, too, and ${what} by ${taker.name}`;
-    return [faultOf(one.move, "ERR_INVALID_ARGUMENT", message)];
+  return looked.filter(freesSource).flatMap((one) => {
+    const { key } = one.ends.source;
+    const others = looked.filter(
+      (other) =>
+        other !== one &&
+        key !== undefined &&
+        other.ends.source.key === key &&
+        !waitsFor(one, other.name, looked),
+    );
+    if (others.length === 0) return [];
+    const names = others.map(({ name }) => name).join(", ");
+    const action = one.move.options?.deleteSource ? "removes" : "renames";
+    const message = `it ${action} its source ${one.move.source}, which is the source of ${names}, too`;
+    const hint = "only a move that waits for the others may take the source away";
+    return [faultOf(one.move, "ERR_INVALID_ARGUMENT", message, hint)];
   });
 }
 
 function targetsThatAreSources(looked: readonly LookedAt[]): MoveFault[] {
   return looked.flatMap((one) => {
     const other = sourceAt(one, looked);
-    if (other === undefined || waitsFor(one, other.name, looked)) return [];
-    const message = `its target ${one.target} is the source of ${other.name}, which it does not wait for`;
-    const hint = freesSource(other)
-      ? `say \`after: [${other.name}]\``
-      : "name another target: that source stays";
-    return [faultOf(one.move, "ERR_INVALID_ARGUMENT", message, hint)];
+    if (other === undefined) return [];
+    const isThere = other.plan?.size !== undefined;
+    const [late, early] = isThere ? [one, other] : [other, one];
+    if (waitsFor(late, early.name, looked)) return [];
+    const message = isThere
+      ? `its target ${one.target} is the source of ${other.name}, which it does not wait for`
+      : `its source ${other.move.source} is the target of ${one.name}, which it does not wait for`;
+    const hint =
+      isThere && !freesSource(other)
+        ? "name another target: that source stays"
+        : `say \`after: [${early.name}]\``;
+    return [faultOf(late.move, "ERR_INVALID_ARGUMENT", message, hint)];
   });
 }
 
@@ -56,8 +72,8 @@ function sourceAt(one: LookedAt, looked: readonly LookedAt[]): LookedAt | undefi
 }
 
 /**
- * Whether what is in the way of a move now will not be when its turn comes: an earlier move takes away what has
- * its target's name, or makes its source.
+ * Whether what is in the way of a move now will not be when its turn comes: another move takes away what has
+ * its target's name, or makes its source. That it has to wait for that one is said elsewhere.
  */
 export function clearsLater(
   { code, side }: { readonly code: string; readonly side: string | undefined },
@@ -66,16 +82,10 @@ export function clearsLater(
 ): boolean {
   if (code === "ERR_EXISTS") {
     const other = sourceAt(one, looked);
-    // Where it does not wait for that one, this alone is said.
     return other !== undefined && freesSource(other);
   }
   if (code !== "ERR_NOT_FOUND" || side === "target") return false;
-  return looked.some(
-    (other) =>
-      other !== one &&
-      other.ends.target.key === one.ends.source.key &&
-      waitsFor(one, other.name, looked),
-  );
+  return looked.some((other) => other !== one && other.ends.target.key === one.ends.source.key);
 }
 
 /** Whether a move is begun only after another was done. */
@@ -91,22 +101,16 @@ function waitsFor(one: LookedAt, name: string, looked: readonly LookedAt[]): boo
   return visit(one.needs);
 }
 
-type Several = readonly [LookedAt, ...LookedAt[]];
-
-/** Those that are not the first of their key, and all of that key. */
+/** Those that are not the first of their key, and that first one. */
 function laterOnes(
   looked: readonly LookedAt[],
   keyOf: (one: LookedAt) => string | undefined,
-): (readonly [LookedAt, Several])[] {
-  const groups = new Map<string, [LookedAt, ...LookedAt[]]>();
-  for (const one of looked) {
+): (readonly [LookedAt, LookedAt])[] {
+  const firsts = new Map<string, LookedAt>();
+  return looked.flatMap((one) => {
     const key = keyOf(one);
-    if (key === undefined) continue;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [one]);
-    else group.push(one);
-  }
-  return [...groups.values()].flatMap((group) =>
-    group.slice(1).map((one) => [one, group] as const),
-  );
+    const first = key === undefined ? undefined : firsts.get(key);
+    if (key !== undefined && first === undefined) firsts.set(key, one);
+    return first === undefined ? [] : [[one, first] as const];
+  });
 }

@@ -114,7 +114,9 @@ function unknownNames(
 
 /** A fault for each circle of moves that wait for each other; what has a move in common is told once. */
 function cycleFaults(moves: readonly Move[], needs: readonly (readonly string[])[]): MoveFault[] {
-  const indexOf = new Map(moves.map((move, index) => [nameOfMove(move), index]));
+  // Of those that share a name, the first is meant.
+  const entries = moves.map((move, index) => [nameOfMove(move), index] as const);
+  const indexOf = new Map(entries.toReversed());
   const state = new Map<string, "open" | "left">();
   const told = new Set<string>();
   const faults: MoveFault[] = [];

@@ -110,8 +110,9 @@ class Schedule<One extends Task> {
   }
 
   #isReady({ needs, shares }: One): boolean {
-    const { shares: limits } = this.#options;
+    const { shares: limits, signal } = this.#options;
     return (
+      !signal?.aborted &&
       needs.every((name) => this.#ends.get(name)?.state === "done") &&
       shares.every((name) => (this.#taken.get(name) ?? 0) < (limits.get(name) ?? Infinity))
     );
