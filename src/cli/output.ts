@@ -3,7 +3,11 @@ import type { Writable } from "node:stream";
 
 import { BlockhaulError } from "../index.js";
 
-type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+type Stream = Writable & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+};
 
 /**
  * One of the process's output streams. A reader that went away (`| head`) is no error; results that
@@ -41,6 +45,11 @@ export class Output {
   /** Columns of the terminal; 80 where it does not say. */
   get width(): number {
     return this.#stream.columns || 80;
+  }
+
+  /** Lines of the terminal; 24 where it does not say. */
+  get height(): number {
+    return this.#stream.rows || 24;
   }
 
   write(text: string): void {

@@ -5,7 +5,7 @@ import { mapAtMost } from "../map-at-most.js";
 import { clearsLater, conflictsOf } from "./plan-conflicts.js";
 import type { LookedAt, MoveEnd } from "./plan-ends.js";
 import { faultOf, nameOfMove, orderOf } from "./plan-order.js";
-import { spaceFaults } from "./plan-space.js";
+import { spaceFaults, spaceOf } from "./plan-space.js";
 import type {
   CheckedPlan,
   EarlierMigration,
@@ -73,6 +73,7 @@ async function lookAt(move: Move, needs: readonly string[], checks: PlanChecks):
     needs,
     plan,
     earlier,
+    space: earlier === undefined ? spaceOf(plan) : 0,
     bandwidthLimit: bandwidthOf(move, backends),
     shares: sharesOfMove(move, ends.source, backends),
     ends,

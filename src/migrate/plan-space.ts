@@ -20,7 +20,7 @@ export function spaceFaults(looked: readonly LookedAt[]): MoveFault[] {
   }
   return [...byBackend].flatMap(([backend, moves]) => {
     const free = Math.min(...moves.map(({ plan }) => plan?.free ?? Number.POSITIVE_INFINITY));
-    const needed = moves.reduce((sum, { plan }) => sum + spaceOf(plan), 0);
+    const needed = moves.reduce((sum, { space }) => sum + space, 0);
     if (needed <= free) return [];
     const message =
       `backend ${backend}: ${moves.length} moves need ${formatSize(needed)} together, and ` +

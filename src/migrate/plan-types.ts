@@ -80,6 +80,8 @@ export interface CheckedMove {
   readonly plan: MigrationPlan | undefined;
   /** What an earlier run of the same plan left: it is resumed, or was done. */
   readonly earlier: EarlierMigration | undefined;
+  /** Bytes that it will take at its target, as far as can be told. */
+  readonly space: number;
   /** Bytes a second at the most: of the move and of both its backends; 0: no limit. */
   readonly bandwidthLimit: number;
   /** What it takes a share of while it runs, by name: of all, its group's, its backends', its source's. */
