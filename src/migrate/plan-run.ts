@@ -99,7 +99,9 @@ class ManyRun {
   ): Promise<MigrationReport> {
     const { stateDirectory, progressIntervalMs } = this.#options;
     const { options = {}, source, target } = move;
-    const watch = { stateDirectory, progressIntervalMs, signal: this.signal, onEvent };
+    // Of its own: Node warns of a signal on which many listen.
+    const signal = AbortSignal.any([this.signal]);
+    const watch = { stateDirectory, progressIntervalMs, signal, onEvent };
     if (earlier === undefined) {
       return this.#engine.migrate(source, target, { ...options, bandwidthLimit, ...watch });
     }
