@@ -1,3 +1,4 @@
+import { readConfig } from "./config.js";
 import type { Provisioning, StandardIssue, VolumeDriver } from "./driver.js";
 import { BlockhaulError } from "./errors.js";
 import { driverOfScheme, findDriver, listDrivers } from "./registry.js";
@@ -55,6 +56,13 @@ export class Backend {
 }
 
 const NAME = /^[a-z][a-z0-9+.-]*$/;
+
+/** What is wrong with a backend's name, to be read after it; undefined: nothing. */
+export function faultOfBackendName(name: string): string | undefined {
+  if (NAME.test(name)) return undefined;
+  return "must be of lower-case letters, digits, +, - and ., from a letter on";
+}
+
 const registered = new Map<string, Backend>();
 
 /**
@@ -70,20 +78,31 @@ export async function registerBackend(name: string, settings: BackendSettings): 
   return backend;
 }
 
-/** The backend of a name; undefined where there is none. */
+/**
+ * The backend of a name, registered or configured; undefined where there is none.
+ *
+ * @throws BlockhaulError ERR_CONFIG
+ */
 export async function findBackend(name: string): Promise<Backend | undefined> {
-  return registered.get(name);
+  const known = registered.get(name);
+  // What cannot be a backend's name needs no look into the configuration.
+  if (known !== undefined || faultOfBackendName(name) !== undefined) return known;
+  return (await readConfig()).backends.get(name);
 }
 
-/** The names of all backends. */
+/**
+ * The names of all backends.
+ *
+ * @throws BlockhaulError ERR_CONFIG
+ */
 export async function listBackendNames(): Promise<string[]> {
-  return [...registered.keys()];
+  return [...new Set([...registered.keys(), ...(await readConfig()).backends.keys()])];
 }
 
 /**
  * The backend of a name.
  *
- * @throws BlockhaulError ERR_NOT_FOUND
+ * @throws BlockhaulError ERR_NOT_FOUND, ERR_CONFIG
  */
 export async function requireBackend(name: string): Promise<Backend> {
   const backend = await findBackend(name);
@@ -100,7 +119,8 @@ export async function requireBackend(name: string): Promise<Backend> {
  */
 export async function makeBackend(name: string, settings: BackendSettings): Promise<Backend> {
   const { driver: driverName, limits = {}, ...own } = settings;
-  if (!NAME.test(name)) throw invalid(`"${name}" cannot be the name of a backend`);
+  const fault = faultOfBackendName(name);
+  if (fault !== undefined) throw invalid(`the backend's name ${JSON.stringify(name)} ${fault}`);
   if ((await driverOfScheme(name)) !== undefined) {
     throw invalid(`"${name}" cannot be the name of a backend: a driver has that scheme`);
   }

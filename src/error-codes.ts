@@ -32,6 +32,12 @@ const CODES = {
     meaning: "no driver is registered for the ref's scheme",
     hint: "`blockhaul drivers` lists the schemes; a path with a colon is written ./like:this",
   },
+  ERR_CONFIG: {
+    exitCode: 2,
+    retryable: false,
+    meaning: "a configuration file has faults",
+    hint: "`blockhaul config check` shows all of them",
+  },
   ERR_UNSUPPORTED: {
     exitCode: 2,
     retryable: false,

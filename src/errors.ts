@@ -8,6 +8,15 @@ export { ERROR_CODES, type ErrorCode, type ErrorCodeFacts } from "./error-codes.
 /** Which end of a copy an error belongs to. */
 export type Side = "source" | "target";
 
+/** Something that is wrong with a configuration file. */
+export interface ConfigFault {
+  readonly file: string;
+  /** From 1 on; none of a fault of the file as a whole. */
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+  readonly message: string;
+}
+
 /** What is known of a failure besides its code. */
 export interface ErrorDetails {
   /** What went wrong, in one line, without volume and offset: those are put before it. */
@@ -23,6 +32,8 @@ export interface ErrorDetails {
   readonly errno?: number | undefined;
   /** Bytes that it is about, of ERR_VERIFICATION: where the volumes differ. */
   readonly ranges?: readonly { readonly offset: number; readonly length: number }[] | undefined;
+  /** All of them, of ERR_CONFIG. */
+  readonly faults?: readonly ConfigFault[] | undefined;
   /** What to do about it, where there is more to say than ERROR_CODES does. */
   readonly hint?: string | undefined;
   readonly cause?: unknown;
@@ -43,6 +54,8 @@ export class BlockhaulError extends Error {
   readonly errnoName: string | undefined;
   /** Of ERR_VERIFICATION: where the volumes differ, in whole chunks of 4 MiB. */
   readonly ranges: readonly { readonly offset: number; readonly length: number }[] | undefined;
+  /** Of ERR_CONFIG: everything that is wrong with the configuration. */
+  readonly faults: readonly ConfigFault[] | undefined;
   readonly #details: ErrorDetails;
 
   static {
@@ -63,6 +76,7 @@ export class BlockhaulError extends Error {
     this.errno = details.errno;
     this.errnoName = details.errno === undefined ? undefined : errnoName(details.errno);
     this.ranges = details.ranges;
+    this.faults = details.faults?.map((fault) => ({ ...fault, message: redact(fault.message) }));
     this.#details = details;
   }
 
@@ -101,6 +115,7 @@ export class BlockhaulError extends Error {
       errno: this.errno,
       errnoName: this.errnoName,
       ranges: this.ranges,
+      faults: this.faults,
       retryable: this.retryable,
       hint: this.hint,
     };

@@ -20,6 +20,13 @@ export {
   listBackendNames,
   registerBackend,
 } from "./backends.js";
+export {
+  type Config,
+  type ConfigFile,
+  readConfig,
+  type SettingOrigin,
+  useConfig,
+} from "./config.js";
 export type {
   ChapAuth,
   ExpectedDevice,
@@ -84,6 +91,7 @@ export type { LvmCreateOptions } from "./drivers/lvm.js";
 export type { RbdCreateOptions } from "./drivers/rbd.js";
 export {
   BlockhaulError,
+  type ConfigFault,
   ERROR_CODES,
   type ErrorCode,
   type ErrorCodeFacts,

@@ -33,7 +33,12 @@ export async function resolveRef(ref: string): Promise<ResolvedRef> {
   const driver = await driverOfScheme(scheme);
   if (driver !== undefined) return { driver, location: driver.parseRef(ref) };
   const backend = await findBackend(scheme);
-  if (backend === undefined) throw await unknownScheme(scheme);
+  if (backend === undefined) {
+    // The configuration, which was read now, may have brought a driver along.
+    const late = await driverOfScheme(scheme);
+    if (late === undefined) throw await unknownScheme(scheme);
+    return { driver: late, location: late.parseRef(ref) };
+  }
   return {
     driver: backend.driver,
     location: backend.locate(ref.slice(scheme.length + 1)),

@@ -1,0 +1,87 @@
+/** The files of a configuration, read, held to what may stand in them, and put together. */
+import type { Backend } from "../backends.js";
+import { driverOfScheme } from "../registry.js";
+import { type CheckedFile, checkFile } from "./check.js";
+import { Faults, throwFaults } from "./faults.js";
+import { placesOfConfig, readConfigFile } from "./files.js";
+import { mergeSettings, type SettingOrigin } from "./origins.js";
+import { parseTree } from "./tree.js";
+
+/** A file that was looked for. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly found: boolean;
+}
+
+/** What is configured: of all files together. */
+export interface Config {
+  /** That were looked for; what an earlier one says hides what a later one does. */
+  readonly files: readonly ConfigFile[];
+  /** Migrations at once, in all. */
+  readonly parallel?: number | undefined;
+  readonly backends: ReadonlyMap<string, Backend>;
+  /** As they stand in the files, put together. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Where each of the settings stands. */
+  readonly origins: readonly SettingOrigin[];
+}
+
+interface ReadFile extends CheckedFile {
+  readonly faults: Faults;
+}
+
+/**
+ * @param named the one file that counts; those that are looked for unless told
+ * @throws BlockhaulError ERR_CONFIG with every fault of every file
+ */
+export async function loadConfig(named: string | undefined): Promise<Config> {
+  const { paths, isNamed } = placesOfConfig(named);
+  const files: ConfigFile[] = [];
+  const read: ReadFile[] = [];
+  for (const file of paths) {
+    const faults = new Faults(file);
+    const text = await readConfigFile(file, faults);
+    const isMissing = text === undefined && faults.found.length === 0;
+    if (isMissing && isNamed) faults.add(undefined, "there is no such file");
+    files.push({ path: file, found: !isMissing });
+    if (isMissing && !isNamed) continue;
+    const tree = text === undefined ? undefined : parseTree(text, faults);
+    read.push({ ...(await checkFile(tree, faults)), faults });
+  }
+  await checkNames(read);
+  throwFaults(read.map(({ faults }) => faults));
+  return merge(files, read);
+}
+
+/** When all drivers are loaded: the name of a backend is the scheme of its refs. */
+async function checkNames(read: readonly ReadFile[]): Promise<void> {
+  for (const { tree, faults } of read) {
+    const sections = tree?.entries.get("backends")?.node;
+    if (sections?.kind !== "map") continue;
+    for (const [name, { at }] of sections.entries) {
+      const driver = await driverOfScheme(name);
+      if (driver === undefined) continue;
+      faults.add(
+        at,
+        `a backend cannot be called ${name}: the driver ${driver.name} has that scheme`,
+      );
+    }
+  }
+}
+
+function merge(files: readonly ConfigFile[], read: readonly ReadFile[]): Config {
+  const backends = new Map<string, Backend>();
+  for (const file of read) {
+    for (const [name, { backend }] of file.backends) {
+      if (!backends.has(name)) backends.set(name, backend);
+    }
+  }
+  const parallel = read.find((file) => file.parallel !== undefined)?.parallel;
+  const trees = read.map(({ tree, faults }) => ({ tree, file: faults.file }));
+  return {
+    files,
+    ...(parallel === undefined ? {} : { parallel }),
+    backends,
+    ...mergeSettings(trees),
+  };
+}

@@ -1,0 +1,141 @@
+/** Drivers that a configuration names by a path or a package. */
+import { readFile, realpath } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+
+import type { VolumeDriver } from "../driver.js";
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import { findDriver, registerDriver } from "../registry.js";
+import { faultOfCode } from "./files.js";
+
+/** By the module's real path: what two backends name is one driver. */
+const loaded = new Map<string, VolumeDriver>();
+
+const PACKAGE = /^((?:@[a-z0-9][\w.~-]*\/)?[a-z0-9][\w.~-]*)(?:\/([\w.~/-]+))?$/i;
+/** Of `exports`, in the order of the package's own. */
+const CONDITIONS = ["node", "import", "module-sync", "default", "require"];
+
+/** Whether a driver is named by a path, absolute or relative to the configuration's file. */
+export function isPath(name: string): boolean {
+  return /^[./]/.test(name);
+}
+
+/**
+ * The driver of a module, which is registered with it.
+ *
+ * @param name a path, or the name of a package
+ * @param folder of the file that names it
+ * @returns undefined where there is no such package
+ * @throws BlockhaulError ERR_CONFIG, which says what is wrong with the module
+ */
+export async function loadThirdParty(
+  name: string,
+  folder: string,
+): Promise<VolumeDriver | undefined> {
+  const file = isPath(name) ? path.resolve(folder, name) : await findPackage(name, folder);
+  if (file === undefined) return undefined;
+  const fault = await faultOfCode(file);
+  if (fault !== undefined) throw refused(`the driver's file ${file} ${fault}`);
+  const real = await realpath(file);
+  const known = loaded.get(real);
+  if (known !== undefined) return known;
+  const driver = driverOf(await importModule(real), real);
+  // Whoever uses the library may have registered it already.
+  if ((await findDriver(driver.name)) !== driver) register(driver, real);
+  loaded.set(real, driver);
+  return driver;
+}
+
+async function importModule(file: string): Promise<Record<string, unknown>> {
+  try {
+    return await import(pathToFileURL(file).href);
+  } catch (error) {
+    throw refused(`the driver ${file} cannot be loaded: ${toBlockhaulError(error).message}`, error);
+  }
+}
+
+function driverOf(module: Record<string, unknown>, file: string): VolumeDriver {
+  const exported = module.driver ?? module.default;
+  if (exported === undefined) throw refused(`${file} exports no \`driver\``);
+  if (!isDriver(exported)) {
+    throw refused(
+      `what ${file} exports is no driver: it lacks a name, schemes, supports, parseRef or openVolume`,
+    );
+  }
+  return exported;
+}
+
+function isDriver(value: unknown): value is VolumeDriver {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, schemes, supports, parseRef, openVolume } = value as Partial<VolumeDriver>;
+  return (
+    typeof name === "string" &&
+    Array.isArray(schemes) &&
+    schemes.every((scheme) => typeof scheme === "string") &&
+    typeof supports === "object" &&
+    supports !== null &&
+    typeof parseRef === "function" &&
+    typeof openVolume === "function"
+  );
+}
+
+function register(driver: VolumeDriver, file: string): void {
+  try {
+    registerDriver(driver);
+  } catch (error) {
+    throw refused(`${file}: ${toBlockhaulError(error).message}`, error);
+  }
+}
+
+/** The file that a package's name stands for: in the folder's node_modules, then the working folder's. */
+async function findPackage(name: string, folder: string): Promise<string | undefined> {
+  const [, packageName, subpath] = PACKAGE.exec(name) ?? [];
+  if (packageName === undefined) return undefined;
+  for (const start of [path.resolve(folder), process.cwd()]) {
+    for (let at = start; ; at = path.dirname(at)) {
+      const home = path.join(at, "node_modules", packageName);
+      const text = await readFile(path.join(home, "package.json"), "utf8").catch(() => undefined);
+      if (text !== undefined) return entryOf(home, text, subpath);
+      if (at === path.dirname(at)) break;
+    }
+  }
+  return undefined;
+}
+
+/** The part of Node's rules that packages of one module need. */
+function entryOf(home: string, text: string, subpath: string | undefined): string {
+  const { exports, main } = parseManifest(home, text);
+  if (exports === undefined || exports === null) {
+    return path.join(home, subpath ?? (typeof main === "string" ? main : "index.js"));
+  }
+  const key = subpath === undefined ? "." : `./${subpath}`;
+  const isByPath =
+    typeof exports === "object" && Object.keys(exports).some((one) => one[0] === ".");
+  const target = isByPath ? (exports as Record<string, unknown>)[key] : exports;
+  const entry = subpath !== undefined && !isByPath ? undefined : pickCondition(target);
+  if (entry === undefined) throw refused(`the package in ${home} exports no ${key}`);
+  return path.join(home, entry);
+}
+
+function parseManifest(home: string, text: string): { exports?: unknown; main?: unknown } {
+  try {
+    const manifest: unknown = JSON.parse(text);
+    if (typeof manifest === "object" && manifest !== null) return manifest;
+  } catch {}
+  throw refused(`${home}/package.json cannot be read`);
+}
+
+function pickCondition(target: unknown): string | undefined {
+  if (typeof target === "string") return target;
+  if (Array.isArray(target)) return target.map(pickCondition).find((one) => one !== undefined);
+  if (typeof target !== "object" || target === null) return undefined;
+  for (const [condition, inner] of Object.entries(target)) {
+    const found = CONDITIONS.includes(condition) ? pickCondition(inner) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function refused(message: string, cause?: unknown): BlockhaulError {
+  return new BlockhaulError("ERR_CONFIG", { message, cause });
+}
