@@ -11,8 +11,11 @@ export interface CommandContext {
 export interface ArgumentSpec {
   readonly name: string;
   readonly help: string;
-  /** For completion: refs are completed like paths, jobs by what `blockhaul jobs -q` lists. */
-  readonly kind: "ref" | "choice" | "job";
+  /**
+   * For completion: refs are completed like paths, jobs by what `blockhaul jobs -q` lists, backends by what
+   * `blockhaul list -q` does.
+   */
+  readonly kind: "ref" | "choice" | "job" | "backend";
   readonly choices?: readonly string[];
   /** May be left out; so may all that follow. */
   readonly optional?: boolean;

@@ -1,6 +1,7 @@
 /** Every command and its options. What a command does is imported only when it is run. */
 import { type CommandSpec, defineCommand } from "./command.js";
 import {
+  CONFIG,
   ENGINE,
   JSON_LINES,
   LIMITS,
@@ -45,6 +46,7 @@ export const copyOptions = [
     help: "print the plan after all checks that need no change; change nothing",
   },
   PROGRESS,
+  CONFIG,
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
   ...guardOptions,
@@ -82,6 +84,7 @@ export const infoOptions = [
     kind: "flag",
     help: "do not look how much of it is allocated, which may take a while",
   },
+  CONFIG,
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
 ] as const satisfies readonly OptionSpec[];
@@ -90,6 +93,7 @@ export const mapOptions = [
   { name: "offset", kind: "size", help: "begin here (0)" },
   { name: "length", kind: "size", help: "of the range (to the end)" },
   { name: "summary", kind: "flag", help: "only the totals" },
+  CONFIG,
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
 ] as const satisfies readonly OptionSpec[];
@@ -97,6 +101,25 @@ export const mapOptions = [
 export const listingOptions = [
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
+] as const satisfies readonly OptionSpec[];
+
+/** Of commands that take a ref and little else. */
+export const refOptions = [CONFIG, ...listingOptions] as const satisfies readonly OptionSpec[];
+
+export const configOptions = [
+  {
+    name: "origin",
+    kind: "flag",
+    help: "show: say of each value in which file and line it stands",
+  },
+  ...refOptions,
+] as const satisfies readonly OptionSpec[];
+
+export const listOptions = [
+  CONFIG,
+  JSON_LINES,
+  { name: "quiet", short: "q", kind: "flag", help: "print names only" },
+  { name: "verbose", short: "v", kind: "flag", help: "say more of an error" },
 ] as const satisfies readonly OptionSpec[];
 
 export const targetsOptions = [
@@ -134,6 +157,7 @@ export const verifyOptions = [
   ...ENGINE,
   ...LIMITS,
   PROGRESS,
+  CONFIG,
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
   ...PATIENCE,
@@ -144,6 +168,7 @@ export const digestOptions = [
   ...ENGINE,
   ...LIMITS,
   PROGRESS,
+  CONFIG,
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
   ...PATIENCE,
@@ -268,6 +293,7 @@ export const resumeOptions = [
   STATE_DIR,
   ...LIMITS,
   PROGRESS,
+  CONFIG,
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
   ...VERIFY,
@@ -489,13 +515,51 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import("./map.js")).runMap,
   }),
   defineCommand({
+    name: "list",
+    summary: "the volumes of a backend and its room; or the backends",
+    description:
+      "Names, sizes and what is allocated, where the driver of the backend can list its volumes. Without a " +
+      "backend, the backends that blockhaul.yaml names. With -q it prints names alone.",
+    arguments: [
+      { name: "backend", kind: "backend", optional: true, help: "its name (list the backends)" },
+    ],
+    options: listOptions,
+    examples: [
+      ["blockhaul list", "the backends, their drivers, places and limits"],
+      ["blockhaul list ceph-ssd", "the volumes of one, and how much room there is"],
+    ],
+    load: async () => (await import("./list.js")).runList,
+  }),
+  defineCommand({
+    name: "config",
+    summary: "check and show blockhaul.yaml, which names backends",
+    description:
+      "`check` reads the configuration and prints everything that is wrong with it, with lines and columns. " +
+      "`show` prints the settings of all its files together, and which files were looked for.",
+    arguments: [
+      {
+        name: "action",
+        kind: "choice",
+        choices: ["check", "show"],
+        help: "what to do: check or show",
+      },
+    ],
+    options: configOptions,
+    examples: [
+      ["blockhaul config check", "exits with 2 where there are faults, and prints each"],
+      ["blockhaul config show --origin", "where each setting comes from"],
+      ["blockhaul config check --config new.yaml", "before it is put in place"],
+    ],
+    load: async () => (await import("./config.js")).runConfig,
+  }),
+  defineCommand({
     name: "attach",
     summary: "make an exported volume a block device of this host, and keep it so",
     description:
       "Logs in, finds the device, checks what it is, and says its path. It stays until `detach`. `copy` " +
       "attaches by itself what it needs, and detaches it again.",
     arguments: [VOLUME],
-    options: listingOptions,
+    options: refOptions,
     examples: [
       ["blockhaul attach iscsi://10.0.0.1/iqn.2026-01.org.example:disk-1/1", "and say what came"],
       [
@@ -515,7 +579,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     arguments: [
       { name: "attachment", kind: "ref", help: "its id, or the ref that it was made for" },
     ],
-    options: listingOptions,
+    options: refOptions,
     examples: [["blockhaul detach 3f0a9c1b22d4", "`blockhaul attachments` shows the ids"]],
     load: async () => (await import("./detach.js")).runDetach,
   }),

@@ -142,3 +142,11 @@ export const STATE_DIR = {
   environment: "BLOCKHAUL_STATE_DIR",
   help: "where journals are kept (/var/lib/blockhaul; without root ~/.local/state/blockhaul)",
 } as const satisfies OptionSpec;
+
+export const CONFIG = {
+  name: "config",
+  kind: "text",
+  placeholder: "FILE",
+  environment: "BLOCKHAUL_CONFIG",
+  help: "the configuration, which names backends (blockhaul.yaml here, the user's and the host's)",
+} as const satisfies OptionSpec;

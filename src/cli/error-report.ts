@@ -9,7 +9,7 @@ export function explainError(error: unknown, isVerbose: boolean): string[] {
   const known = asBlockhaulError(error);
   const advice = error instanceof ResumableFailure ? error.advice : undefined;
   const hint = [known.hint, advice].filter((text) => text !== undefined).join("; ");
-  const lines = [`blockhaul: ${known.message}`, ...rangeLines(known.ranges ?? [])];
+  const lines = [...headLines(known), ...rangeLines(known.ranges ?? [])];
   if (hint !== "") lines.push(`hint: ${hint}`);
   if (!isVerbose) return lines;
   lines.push(`code: ${known.code}${known.errnoName === undefined ? "" : ` (${known.errnoName})`}`);
@@ -19,6 +19,15 @@ export function explainError(error: unknown, isVerbose: boolean): string[] {
     cause = cause instanceof Error ? cause.cause : undefined;
   }
   return lines;
+}
+
+/** Faults of a configuration one a line, as compilers do, so that editors find their places. */
+function headLines({ message, faults = [] }: BlockhaulError): string[] {
+  if (faults.length < 2) return [`blockhaul: ${message}`];
+  const lines = faults.map(({ file, line, column, message: text }) =>
+    [file, line, column, ` ${text}`].filter((part) => part !== undefined).join(":"),
+  );
+  return [`blockhaul: the configuration has ${faults.length} faults`, ...lines];
 }
 
 /** The event of an error, for programs. */

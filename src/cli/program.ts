@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { BlockhaulError } from "../index.js";
+import { BlockhaulError, useConfig } from "../index.js";
 import type { ArgumentSpec, CommandContext, CommandSpec } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { describeError, exitCodeOf, explainError } from "./error-report.js";
@@ -14,6 +14,7 @@ Refs:
   lvm:vg/lv                         a logical volume of this host
   iscsi://[user@]host[:port][,host2[:port]...]/iqn/lun[?secret-file=path]
   null:, zero:SIZE, pattern:SIZE:SEED
+  backend:volume                    a volume of a backend that blockhaul.yaml names
   \`blockhaul drivers\` shows them all.
 
 Exit codes:
@@ -97,6 +98,7 @@ function toCommander(
       const given = parameters.slice(0, spec.arguments.length) as (string | string[] | undefined)[];
       const args = given.flat().filter((argument) => argument !== undefined);
       const values = readOptions(spec.options, givenFlags(command, spec), context.environment);
+      if ("config" in values && typeof values.config === "string") useConfig(values.config);
       const run = await spec.load();
       return run(args, values, context);
     }),

@@ -13,11 +13,12 @@ type Path = readonly string[];
  * @returns undefined where there are faults
  */
 export async function checkSettings<Place>(
-  schema: StandardSchema<Place>,
+  given: StandardSchema<Place>,
   section: ReadonlyMap<string, ConfigEntry>,
   at: Position,
   faults: Faults,
 ): Promise<{ readonly place: Place } | undefined> {
+  const schema = await loadedSchema(given);
   const root: ConfigNode = { kind: "map", at, entries: section };
   const value = plainValue(root) as object;
   let unknownKeys = 0;
@@ -29,11 +30,11 @@ export async function checkSettings<Place>(
     const removed = unknown.filter((path) => removeKey(value, path));
     for (const path of removed) {
       const known = namesAt(schema, path.slice(0, -1));
-      const given = known.filter((name) => !lookUp(root, [...path.slice(0, -1), name]).isThere);
+      const free = known.filter((name) => !lookUp(root, [...path.slice(0, -1), name]).isThere);
       const key = path.at(-1) ?? "";
       faults.add(
         lookUp(root, path).keyAt,
-        `there is no key ${shown(key)} here${suggestion(key, given)}`,
+        `there is no key ${shown(key)} here${suggestion(key, free)}`,
       );
     }
     unknownKeys += removed.length;
@@ -44,6 +45,13 @@ export async function checkSettings<Place>(
     }
     return undefined;
   }
+}
+
+/** The schema itself of one that is loaded late: it shows which keys it knows. */
+async function loadedSchema<Place>(
+  schema: StandardSchema<Place> & { load?: () => Promise<StandardSchema<Place>> },
+): Promise<StandardSchema<Place>> {
+  return schema.load === undefined ? schema : schema.load();
 }
 
 interface Found {

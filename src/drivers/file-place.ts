@@ -1,10 +1,9 @@
 /** Image files side by side in a directory, and what is done with them beside opening them. */
 import { link, open, stat, unlink } from "node:fs/promises";
 import path from "node:path";
-import * as v from "valibot";
-
 import type { DriverPlaces } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
+import { lazySettings } from "./lazy-settings.js";
 import type { PathLocation } from "./path.js";
 
 /** A directory. */
@@ -13,9 +12,7 @@ export interface FilePlace {
 }
 
 export const filePlaces: DriverPlaces<PathLocation, FilePlace> = {
-  settings: v.strictObject({
-    directory: v.pipe(v.string(), v.startsWith("/", "must be an absolute path")),
-  }),
+  settings: lazySettings(async () => (await import("./file-settings.js")).fileSettings),
   locate: ({ directory }, name) => ({ path: path.join(directory, checkName(name)) }),
 };
 

@@ -4,6 +4,7 @@ import type { DriverStatus } from "../driver.js";
 import { ExportDriver, type ExportRequest } from "../export-driver.js";
 import { programVersion } from "../system/program.js";
 import { readChapAuth } from "./chap-auth.js";
+import { iscsiPlaces } from "./iscsi-place.js";
 import { formatIscsiRef, type IscsiLocation, parseIscsiRef } from "./iscsi-ref.js";
 
 /** LUNs of iSCSI targets, attached through iscsiadm: exported by somebody else, for as long as they like. */
@@ -21,6 +22,8 @@ class IscsiDriver extends ExportDriver<IscsiLocation> {
     snapshots: false,
     delete: false,
   } as const;
+
+  readonly places = iscsiPlaces;
 
   parseRef(ref: string): IscsiLocation {
     return parseIscsiRef(ref);

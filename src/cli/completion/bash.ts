@@ -11,7 +11,7 @@ _blockhaul_words() {
 _blockhaul_ref() {
   local schemes
   case "$scheme" in
-    "") mapfile -t schemes < <(compgen -W "${REF_SCHEMES.join(" ")}" -- "$current") ;;
+    "") mapfile -t schemes < <(compgen -W "${REF_SCHEMES.join(" ")} $(_blockhaul_backends | sed 's/$/:/')" -- "$current") ;;
     ${PATH_SCHEMES.join("|")}) schemes=() ;;
     *) return ;;
   esac
@@ -19,6 +19,9 @@ _blockhaul_ref() {
   # A scheme is not the end of a word. "filenames" would protect its colon, too.
   if ((\${#COMPREPLY[@]})); then compopt -o filenames; else compopt -o nospace; fi
   COMPREPLY+=("\${schemes[@]}")
+}
+_blockhaul_backends() {
+  blockhaul list --quiet 2>/dev/null
 }
 _blockhaul_jobs() {
   blockhaul jobs --quiet 2>/dev/null
@@ -76,7 +79,7 @@ function argumentCase(command: CommandSpec): string {
     return `    ${command.name}) _blockhaul_ref ;;`;
   }
   const words = command.arguments.flatMap(({ kind, choices = [] }) =>
-    kind === "job" ? "$(_blockhaul_jobs)" : choices,
+    kind === "job" || kind === "backend" ? `$(_blockhaul_${kind}s)` : choices,
   );
   return `    ${command.name}) _blockhaul_words "${words.join(" ")}" ;;`;
 }

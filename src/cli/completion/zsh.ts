@@ -11,7 +11,10 @@ _blockhaul_ref() {
     _files
     return
   fi
-  _alternative 'refs:ref:compadd -S "" -- ${REF_SCHEMES.join(" ")}' 'files:file:_files'
+  _alternative 'refs:ref:compadd -S "" -- ${REF_SCHEMES.join(" ")} \${^\${(f)"$(blockhaul list --quiet 2>/dev/null)"}}:' 'files:file:_files'
+}
+_blockhaul_backends() {
+  compadd -- \${(f)"$(blockhaul list --quiet 2>/dev/null)"}
 }
 _blockhaul_jobs() {
   compadd -- \${(f)"$(blockhaul jobs --quiet 2>/dev/null)"}
@@ -65,6 +68,7 @@ function argumentWord(argument: ArgumentSpec): string {
   const offers = {
     ref: "_blockhaul_ref",
     job: "_blockhaul_jobs",
+    backend: "_blockhaul_backends",
     choice: `(${choices.join(" ")})`,
   };
   return quote(`${place}:${name}:${offers[kind]}`);
