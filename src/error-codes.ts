@@ -36,7 +36,7 @@ const CODES = {
     exitCode: 2,
     retryable: false,
     meaning: "a configuration file has faults",
-    hint: "`blockhaul config check` shows all of them",
+    hint: "docs/CONFIG.md explains every key; `blockhaul config check` looks at them again",
   },
   ERR_UNSUPPORTED: {
     exitCode: 2,

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-
+import type { Backend } from "./backends.js";
 import type {
   DriverOpenOptions,
   Extent,
@@ -9,6 +9,7 @@ import type {
 } from "./driver.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
 import type { NativeVolume, NativeVolumeInfo } from "./native.js";
+import { onlyGiven } from "./only-given.js";
 import { resolveRef } from "./refs.js";
 import { type BufferPart, describe, partOfBuffer, toBytes } from "./volume/arguments.js";
 import { adaptJsVolume, withJsCause } from "./volume/js-volume.js";
@@ -57,8 +58,8 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
     });
   }
   const { signal } = options;
-  const { driver, location } = await resolveRef(ref);
-  const driverOptions = checkOpenOptions(driver, ref, options);
+  const { driver, location, backend } = await resolveRef(ref);
+  const driverOptions = checkOpenOptions(driver, ref, withPlaceOptions(backend, options));
   throwIfAborted(signal, ref);
   let opened: OpenedVolume;
   try {
@@ -76,6 +77,14 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
     await closeOpened(driver, opened).catch(() => {});
     throw error;
   }
+}
+
+/** What a backend says of new volumes counts where the caller says nothing. */
+function withPlaceOptions(backend: Backend | undefined, options: OpenOptions): OpenOptions {
+  const { create } = options;
+  if (backend === undefined || create === undefined) return options;
+  const own = backend.createOptions(create.provisioning);
+  return { ...options, create: { ...own, ...onlyGiven(create) } };
 }
 
 /** The same as `volume.close()`. */

@@ -87,8 +87,14 @@ async function checkBackend(
     return undefined;
   }
   const own = new Map(Object.entries(rest));
-  const checked = await checkSettings(driver.places.settings, own, at, faults);
-  return checked && new Backend(name, driver, limits, checked.place);
+  try {
+    const checked = await checkSettings(driver.places.settings, own, at, faults);
+    return checked && new Backend(name, driver, limits, checked.place);
+  } catch (error) {
+    const reason = toBlockhaulError(error).message;
+    faults.add(at, `the driver ${driver.name} failed to check its settings: ${reason}`);
+    return undefined;
+  }
 }
 
 async function driverOf(

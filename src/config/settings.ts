@@ -18,33 +18,37 @@ export async function checkSettings<Place>(
   at: Position,
   faults: Faults,
 ): Promise<{ readonly place: Place } | undefined> {
-  const schema = await loadedSchema(given);
   const root: ConfigNode = { kind: "map", at, entries: section };
   const value = plainValue(root) as object;
-  let unknownKeys = 0;
+  const schema = await loadedSchema(given);
+  let hasUnknown = false;
   for (;;) {
     const result = await schema["~standard"].validate(value);
-    if (result.issues === undefined) return unknownKeys === 0 ? { place: result.value } : undefined;
+    if (result.issues === undefined) return hasUnknown ? undefined : { place: result.value };
     // A schema may stop at the first key that it does not know: without it, there may be more.
     const unknown = result.issues.filter(isUnknownKey).map(pathOf);
     const removed = unknown.filter((path) => removeKey(value, path));
-    for (const path of removed) {
-      const known = namesAt(schema, path.slice(0, -1));
-      const free = known.filter((name) => !lookUp(root, [...path.slice(0, -1), name]).isThere);
-      const key = path.at(-1) ?? "";
-      faults.add(
-        lookUp(root, path).keyAt,
-        `there is no key ${shown(key)} here${suggestion(key, free)}`,
-      );
+    for (const path of removed) addUnknown(path, root, schema, faults);
+    if (removed.length > 0) {
+      hasUnknown = true;
+      continue;
     }
-    unknownKeys += removed.length;
-    if (removed.length > 0) continue;
     for (const issue of result.issues) {
       const found = lookUp(root, pathOf(issue));
       faults.add(found.at, describeIssue(issue, found));
     }
     return undefined;
   }
+}
+
+function addUnknown(path: Path, root: ConfigNode, schema: unknown, faults: Faults): void {
+  const holder = path.slice(0, -1);
+  const key = path.at(-1) ?? "";
+  const free = namesAt(schema, holder).filter((name) => !lookUp(root, [...holder, name]).isThere);
+  faults.add(
+    lookUp(root, path).keyAt,
+    `there is no key ${shown(key)} here${suggestion(key, free)}`,
+  );
 }
 
 /** The schema itself of one that is loaded late: it shows which keys it knows. */
