@@ -4,6 +4,7 @@ import type {
   DriverOpenOptions,
   Extent,
   OpenedVolume,
+  Provisioning,
   VolumeDriver,
   VolumeUsage,
 } from "./driver.js";
@@ -83,7 +84,7 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
 function withPlaceOptions(backend: Backend | undefined, options: OpenOptions): OpenOptions {
   const { create } = options;
   if (backend === undefined || create === undefined) return options;
-  const own = backend.createOptions(create.provisioning);
+  const own = backend.createOptions(create.provisioning as Provisioning | undefined);
   return { ...options, create: { ...own, ...onlyGiven(create) } };
 }
 

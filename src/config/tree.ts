@@ -56,7 +56,7 @@ const WORDS: Readonly<Record<string, string>> = {
   BAD_COLLECTION_TYPE: "the tag does not fit what it stands before",
   BAD_DIRECTIVE: "there is no such directive",
   BAD_DQ_ESCAPE: "there is no such escape in a quoted text",
-  BAD_INDENT: "the indentation does not fit what is around it",
+  BAD_INDENT: "the indentation does not fit what is around it, or a bracket is not closed",
   BAD_PROP_ORDER: "tag and anchor stand in the wrong place",
   BAD_SCALAR_START: "a plain value cannot begin so: quote it",
   BLOCK_AS_IMPLICIT_KEY: "a map cannot begin within the value of a key",
@@ -109,7 +109,8 @@ function parse(text: string, lines: LineCounter, faults: Faults): Document.Parse
       stringKeys: true,
       strict: true,
       prettyErrors: false,
-      logLevel: "silent",
+      // "silent" would pass over a second document.
+      logLevel: "error",
       lineCounter: lines,
     });
   } catch {
