@@ -37,16 +37,23 @@ it.each(shells)("%s completes every option of every command that it has", (shell
   }
 });
 
-/** The command as the completion asks it for jobs. */
-const JOBS: Readonly<Record<Shell, string>> = {
-  bash: 'blockhaul() { [[ "$*" == "jobs --quiet" ]] && printf "%s\\n" k3v9q2ab kx7abcde zz222222; }',
-  zsh: 'blockhaul() { [[ "$*" == "jobs --quiet" ]] && printf "%s\\n" k3v9q2ab kx7abcde zz222222; }',
-  fish: 'function blockhaul; test "$argv" = "jobs --quiet"; and printf "%s\\n" k3v9q2ab kx7abcde zz222222; end',
+/** The command as the completion asks it for jobs and backends. */
+const WORDS = {
+  "jobs --quiet": ["k3v9q2ab", "kx7abcde", "zz222222"],
+  "list --quiet": ["san1", "vault"],
+};
+const stub = (clause: (asked: string, words: string) => string) =>
+  Object.entries(WORDS).map(([asked, words]) => clause(asked, words.join(" ")));
+const posix = `blockhaul() { case "$*" in ${stub((asked, words) => `"${asked}") printf "%s\\n" ${words} ;;`).join(" ")} esac; }`;
+const STUB: Readonly<Record<Shell, string>> = {
+  bash: posix,
+  zsh: posix,
+  fish: `function blockhaul; ${stub((asked, words) => `test "$argv" = "${asked}"; and printf "%s\\n" ${words};`).join(" ")} end`,
 };
 
 /** What each line is completed to, in any order, in every shell; else by shell. */
 const expected: Readonly<Record<string, readonly string[] | Readonly<Record<Shell, string[]>>>> = {
-  "blockhaul co": ["copy", "completion"],
+  "blockhaul co": ["copy", "completion", "config"],
   "blockhaul --v": ["--version"],
   "blockhaul copy --requ": ["--requests", "--request-size", "--request-timeout"],
   "blockhaul copy --no-extents --dr": ["--dry-run"],
@@ -65,12 +72,16 @@ const expected: Readonly<Record<string, readonly string[] | Readonly<Record<Shel
   "blockhaul verify disk.img r": ["rbd:"],
   "blockhaul jobs thr": ["throttle"],
   "blockhaul jobs rm k": ["k3v9q2ab", "kx7abcde"],
+  "blockhaul list sa": ["san1"],
+  "blockhaul copy va": ["vault:"],
+  "blockhaul verify disk.img san": ["san1:"],
+  "blockhaul config ch": ["check"],
   "blockhaul resume ": ["k3v9q2ab", "kx7abcde", "zz222222"],
   "blockhaul copy im": { bash: ["images"], zsh: ["images"], fish: ["images/"] },
 };
 
 describe.each(shells)("the completion in %s", (shell) => {
-  const setting = { script: `${scripts[shell]}\n${JOBS[shell]}`, folder: workspace.folder };
+  const setting = { script: `${scripts[shell]}\n${STUB[shell]}`, folder: workspace.folder };
   // CI has all three: scripts/lib/packages.mjs.
   const inShell = it.skipIf(!isInstalled(shell));
 
