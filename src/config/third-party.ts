@@ -8,9 +8,6 @@ import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { findDriver, registerDriver } from "../registry.js";
 import { faultOfCode } from "./files.js";
 
-/** By the module's real path: what two backends name is one driver. */
-const loaded = new Map<string, VolumeDriver>();
-
 const PACKAGE = /^((?:@[a-z0-9][\w.~-]*\/)?[a-z0-9][\w.~-]*)(?:\/([\w.~/-]+))?$/i;
 /** Of `exports`, in the order of the package's own. */
 const CONDITIONS = ["node", "import", "module-sync", "default", "require"];
@@ -36,13 +33,10 @@ export async function loadThirdParty(
   if (file === undefined) return undefined;
   const fault = await faultOfCode(file);
   if (fault !== undefined) throw refused(`the driver's file ${file} ${fault}`);
+  // By its real path a module is loaded once, whatever two backends call it.
   const real = await realpath(file);
-  const known = loaded.get(real);
-  if (known !== undefined) return known;
   const driver = driverOf(await importModule(real), real);
-  // Whoever uses the library may have registered it already.
-  if ((await findDriver(driver.name)) !== driver) register(driver, real);
-  loaded.set(real, driver);
+  await register(driver, real);
   return driver;
 }
 
@@ -79,11 +73,13 @@ function isDriver(value: unknown): value is VolumeDriver {
   );
 }
 
-function register(driver: VolumeDriver, file: string): void {
+async function register(driver: VolumeDriver, file: string): Promise<void> {
   try {
     registerDriver(driver);
   } catch (error) {
-    throw refused(`${file}: ${toBlockhaulError(error).message}`, error);
+    // For another backend, or by whoever uses the library.
+    const isRegistered = (await findDriver(driver.name)) === driver;
+    if (!isRegistered) throw refused(`${file}: ${toBlockhaulError(error).message}`, error);
   }
 }
 

@@ -61,6 +61,25 @@ backends:
     expect(backends.get("x")?.driver.name).toBe(driver);
   });
 
+  it("is looked for in the configuration's folder, then in the working one, and nowhere else", async () => {
+    files.write("work/node_modules/reach/index.js", module("reach"));
+    files.write("work/node_modules/reach/package.json", '{"type": "module"}');
+    files.write("global/reach/package.json", "{}");
+    process.env.NODE_PATH = path.join(files.folder, "global");
+    const text = "drivers: [reach]";
+    expect(await files.faultsOf(text)).toEqual([
+      expect.stringMatching(/^1:11 there is no driver "reach", and no package/),
+    ]);
+    const folder = process.cwd();
+    process.chdir(path.join(files.folder, "work"));
+    try {
+      expect(await files.faultsOf(text)).toEqual([]);
+    } finally {
+      process.chdir(folder);
+      delete process.env.NODE_PATH;
+    }
+  });
+
   it("has its settings' faults put where they stand", async () => {
     files.write("picky.mjs", module("picky"));
     expect(
