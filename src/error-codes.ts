@@ -29,8 +29,8 @@ const CODES = {
   ERR_UNKNOWN_SCHEME: {
     exitCode: 2,
     retryable: false,
-    meaning: "no driver is registered for the ref's scheme",
-    hint: "`blockhaul drivers` lists the schemes; a path with a colon is written ./like:this",
+    meaning: "neither a driver nor a backend is known for the ref's scheme",
+    hint: "`blockhaul drivers` lists the schemes, `blockhaul list` the backends; a path with a colon is written ./like:this",
   },
   ERR_CONFIG: {
     exitCode: 2,

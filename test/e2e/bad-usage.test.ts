@@ -134,7 +134,7 @@ describe("a ref", () => {
     await refuses(["copy", "floppy:a", "null:"], {
       status: 2,
       code: "ERR_UNKNOWN_SCHEME",
-      says: /source: no driver for "floppy:".*rbd:/,
+      says: /source: no driver and no backend for "floppy:".*rbd:/,
     });
   });
 });
