@@ -86,6 +86,11 @@ export interface NativePosixOptions {
   /** Make a new image file of this many bytes; ERR_EXISTS where the path exists. */
   readonly createSize?: number;
   /**
+   * Of an image file: a new one takes all of its space from the start (ERR_UNSUPPORTED where its file
+   * system cannot reserve any), and zeros are made without giving any back.
+   */
+  readonly thick?: boolean;
+  /**
    * The caller knows that every byte of the device reads as zero: it has just made the device. Only
    * with kind "block" and mode "write"; ERR_INVALID_ARGUMENT otherwise. The first write ends it.
    */

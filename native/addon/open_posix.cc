@@ -21,6 +21,7 @@ Napi::Value open_posix(const Napi::CallbackInfo& call) {
   options.mode = access_mode(object);
   options.kind = path_kind(object);
   options.create_size = optional_number(object, "createSize");
+  options.thick = bool_field(object, "thick", false);
   options.proven_zero = bool_field(object, "provenZero", false);
   options.exclusive = bool_field(object, "exclusive", false);
   options.shared = bool_field(object, "shared", false);

@@ -58,12 +58,25 @@ Status sync_parent(const std::string& path) {
   return success();
 }
 
-Result<UniqueDescriptor> create_file(const std::string& path, std::uint64_t size) {
+/// Gives a new, empty file its size, thick with extents that read as zero and are not written.
+int set_size(int descriptor, std::uint64_t size, bool thick) {
+  const auto length = static_cast<off_t>(size);
+  if (!thick || size == 0) return ::ftruncate(descriptor, length);
+  int result = 0;
+  // Not posix_fallocate: where the file system cannot, that writes.
+  do {
+    result = ::fallocate(descriptor, 0, 0, length);
+  } while (result != 0 && errno == EINTR);
+  return result;
+}
+
+Result<UniqueDescriptor> create_file(const std::string& path, std::uint64_t size, bool thick) {
   // Disk images hold other people's data: nobody else reads a new one.
   UniqueDescriptor created(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!created) return open_error(errno);
-  if (::ftruncate(created.get(), static_cast<off_t>(size)) != 0) {
-    const Error error = open_error(errno, "set the size of the new file");
+  if (set_size(created.get(), size, thick) != 0) {
+    const Error error = open_error(
+        errno, thick ? "reserve the space of the new file" : "set the size of the new file");
     ::unlink(path.c_str());
     return error;
   }
@@ -138,7 +151,8 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   UniqueDescriptor place;
   std::optional<NewFile> made;
   if (options.create_size) {
-    Result<UniqueDescriptor> created = create_file(options.path, *options.create_size);
+    Result<UniqueDescriptor> created =
+        create_file(options.path, *options.create_size, options.thick);
     if (!created) return created.error();
     place = std::move(created.value());
     made.emplace(options.path);
@@ -151,6 +165,7 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   if (::fstat(place.get(), &status) != 0) return open_error(errno);
   if (Status fits = check_kind(status, options.kind); !fits) return fits.error();
   inode.is_block = S_ISBLK(status.st_mode);
+  inode.thick = options.thick && !inode.is_block;
 
   const int access = writes ? O_RDWR : O_RDONLY;
   // O_EXCL on a block device is refused while it is mounted or held by device-mapper, md or swap.

@@ -22,6 +22,8 @@ constexpr int kZeroLadder[] = {
     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
 };
 constexpr unsigned kZeroSteps = sizeof kZeroLadder / sizeof kZeroLadder[0];
+/// Behind the step that gives space back.
+constexpr unsigned kFirstThickStep = 1;
 
 bool is_refusal(std::int64_t result) {
   return result == -EOPNOTSUPP || result == -ENOSYS || result == -ENODEV || result == -EINVAL;
@@ -46,7 +48,8 @@ PosixVolume::PosixVolume(PosixInode inode)
       memory_alignment_(inode.memory_alignment),
       offset_alignment_(inode.offset_alignment),
       direct_(std::move(inode.direct)),
-      buffered_(std::move(inode.buffered)) {}
+      buffered_(std::move(inode.buffered)),
+      zero_step_(inode.thick ? kFirstThickStep : 0) {}
 
 void PosixVolume::submit(Reactor& reactor, Request& request) {
   request.reactor = &reactor;

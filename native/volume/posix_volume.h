@@ -21,6 +21,9 @@ struct PosixOpenOptions {
   PathKind kind = PathKind::any;
   /// Make a new, sparse image file of this many bytes; fails with EEXIST where the path exists.
   std::optional<std::uint64_t> create_size{};
+  /// Of an image file: a new one takes all of its space from the start, and zeros are made without
+  /// giving any back. ENOTSUP where the file system cannot reserve space.
+  bool thick = false;
   /// The caller knows that every byte of the device reads as zero: it has just made the device.
   /// Only of block devices, opened to be written; of a file, the open sees for itself.
   bool proven_zero = false;
@@ -36,6 +39,7 @@ struct PosixOpenOptions {
 struct PosixInode {
   VolumeInfo info;
   bool is_block = false;
+  bool thick = false;                  ///< no zero gives space back
   std::uint32_t memory_alignment = 1;  ///< bytes, of the direct descriptor; 1 where there is none
   std::uint32_t offset_alignment = 1;
   UniqueDescriptor direct;  ///< may be missing
@@ -53,6 +57,7 @@ struct PosixInode {
 /// A zero request climbs down a ladder whose refused steps are remembered for the volume:
 ///
 ///     file:  PUNCH_HOLE ──► ZERO_RANGE ──► ENOTSUP (the engine writes zeros)
+///     thick file:           ZERO_RANGE ──► ENOTSUP
 ///     block: PUNCH_HOLE (the device's own write-zeroes or a zeroing unmap) ──► ZERO_RANGE ──►
 ///     ENOTSUP
 ///
@@ -92,9 +97,9 @@ class PosixVolume final : public Volume {
   const UniqueDescriptor direct_;
   const UniqueDescriptor buffered_;
   std::atomic<bool> direct_refused_{false};
-  std::atomic<int> flush_error_{0};     ///< the first; a positive errno
-  WriteGate gate_;                      ///< of writes, where there are several ways
-  std::atomic<unsigned> zero_step_{0};  ///< the first step of the ladder that was not refused
+  std::atomic<int> flush_error_{0};  ///< the first; a positive errno
+  WriteGate gate_;                   ///< of writes, where there are several ways
+  std::atomic<unsigned> zero_step_;  ///< the first step of the ladder that was not refused
 };
 
 }  // namespace blockhaul

@@ -19,7 +19,7 @@ export const blockDriver: VolumeDriver<PathLocation> = {
   },
   parseRef: (ref) => parsePathRef("block", ref),
   formatRef: (location) => formatPathRef("block", location),
-  openVolume: async ({ path }, { mode, shared = false }) => ({
-    volume: await openDevice({ path, mode, kind: "block", shared }),
+  openVolume: async ({ path }, { mode, shared = false, exclusive = false }) => ({
+    volume: await openDevice({ path, mode, kind: "block", shared, exclusive }),
   }),
 };

@@ -1,7 +1,7 @@
-/** Image files side by side in a directory, and what is done with them beside opening them. */
-import { link, open, stat, unlink } from "node:fs/promises";
+/** A directory of image files: what it holds, and how much room it has. */
+import { lstat, readdir, statfs } from "node:fs/promises";
 import path from "node:path";
-import type { DriverPlaces } from "../driver.js";
+import type { DriverPlaces, ListedVolume, PlaceStats } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { lazySettings } from "./lazy-settings.js";
 import type { PathLocation } from "./path.js";
@@ -11,9 +11,12 @@ export interface FilePlace {
   readonly directory: string;
 }
 
+/** What stat counts blocks in, whatever the file system's own are. */
+const STAT_BLOCK = 512;
+
 export const filePlaces: DriverPlaces<PathLocation, FilePlace> = {
   settings: lazySettings(async () => (await import("./file-settings.js")).fileSettings),
-  locate: ({ directory }, name) => ({ path: path.join(directory, checkName(name)) }),
+  locate: ({ directory }, name) => ({ path: path.join(directory, checkFileName(name)) }),
 };
 
 /** What a file is called in its directory. */
@@ -21,41 +24,47 @@ export function fileInPlace({ path: file }: PathLocation): string {
   return path.basename(file);
 }
 
+/** A file of that name in the same directory. @throws BlockhaulError ERR_INVALID_REF */
 export function fileBeside({ path: file }: PathLocation, name: string): PathLocation {
-  return { path: path.join(path.dirname(file), checkName(name)) };
+  return { path: path.join(path.dirname(file), checkFileName(name)) };
 }
 
-/** @throws BlockhaulError ERR_NOT_FOUND, ERR_NOT_A_VOLUME */
-export async function deleteFile({ path: file }: PathLocation): Promise<void> {
-  if (!(await stat(file)).isFile()) throw new BlockhaulError("ERR_NOT_A_VOLUME", { volume: file });
-  await unlink(file);
-  await syncFolderOf(file);
-}
-
-/** By a second link, which unlike a rename overwrites nothing. */
-export async function renameFile(
-  { path: file }: PathLocation,
-  name: string,
-): Promise<PathLocation> {
-  const renamed = path.join(path.dirname(file), checkName(name));
-  await link(file, renamed);
-  await unlink(file);
-  await syncFolderOf(file);
-  return { path: renamed };
-}
-
-function checkName(name: string): string {
+/** The name, where a file in a directory can have it. @throws BlockhaulError ERR_INVALID_REF */
+export function checkFileName(name: string): string {
   if (name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name)) return name;
   throw new BlockhaulError("ERR_INVALID_REF", {
     message: `${JSON.stringify(name)} cannot be the name of a file`,
   });
 }
 
-async function syncFolderOf(file: string): Promise<void> {
-  const folder = await open(path.dirname(file), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+/**
+ * The image files of a directory. Links are left out, since nothing here renames or removes one; so are
+ * hidden files, as which programs keep what is not finished.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND, ERR_PERMISSION
+ */
+export async function listFiles({ directory }: FilePlace): Promise<ListedVolume[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const names = entries
+    .filter((entry) => entry.isFile() && !entry.name.startsWith("."))
+    .map((entry) => entry.name)
+    .sort();
+  const found: ListedVolume[] = [];
+  for (const name of names) {
+    const status = await lstat(path.join(directory, name)).catch(goneMeanwhile);
+    if (status === undefined || !status.isFile()) continue;
+    found.push({ name, size: status.size, allocated: status.blocks * STAT_BLOCK });
   }
+  return found;
+}
+
+/** @throws BlockhaulError ERR_NOT_FOUND, ERR_PERMISSION */
+export async function statsOfDirectory({ directory }: FilePlace): Promise<PlaceStats> {
+  const { blocks, bavail, bsize } = await statfs(directory);
+  // What is kept for root is no room for anybody else.
+  return { capacity: blocks * bsize, free: bavail * bsize, granularity: 1 };
+}
+
+function goneMeanwhile(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }

@@ -3,17 +3,19 @@ import path from "node:path";
 import type { CreateOptions, DriverOpenOptions, OpenedVolume, VolumeDriver } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { type NativeVolume, native } from "../native.js";
+import { deleteFile, renameFile, resizeFile } from "./file-change.js";
 import {
-  deleteFile,
   type FilePlace,
   fileBeside,
   fileInPlace,
   filePlaces,
-  renameFile,
+  listFiles,
+  statsOfDirectory,
 } from "./file-place.js";
+import { reflinkWay } from "./file-short-way.js";
 import { formatPathRef, type PathLocation, parsePathRef } from "./path.js";
 
-/** Image files: raw, sparse where the file system allows it. */
+/** Image files: raw, sparse where the file system allows it and nobody wants them thick. */
 export const fileDriver: VolumeDriver<PathLocation, OpenedVolume, FilePlace> = {
   name: "file",
   schemes: ["file"],
@@ -27,27 +29,36 @@ export const fileDriver: VolumeDriver<PathLocation, OpenedVolume, FilePlace> = {
     zero: true,
     snapshots: false,
     delete: true,
+    provisioning: ["thin", "thick"],
     rename: true,
+    resize: true,
+    list: true,
+    stats: true,
+    shortWay: true,
   },
   parseRef: (ref) => parsePathRef("file", ref),
   formatRef: (location) => formatPathRef("file", location),
   openVolume,
   deleteVolume: deleteFile,
   renameVolume: renameFile,
+  resizeVolume: resizeFile,
   nameOf: fileInPlace,
   siblingOf: fileBeside,
   places: filePlaces,
+  listVolumes: listFiles,
+  stats: statsOfDirectory,
+  shortWay: reflinkWay,
 };
 
 async function openVolume(
   location: PathLocation,
   options: DriverOpenOptions,
 ): Promise<OpenedVolume> {
-  const { create } = options;
-  if (create === undefined) return { volume: await open(location, options.mode) };
+  const { create, mode } = options;
+  if (create === undefined) return { volume: await open(location, mode) };
   if (create.exclusive) return { volume: await createFile(location, create) };
   try {
-    return { volume: await open(location, options.mode) };
+    return { volume: await open(location, mode, create) };
   } catch (error) {
     if (!isCode(error, "ERR_NOT_FOUND")) throw error;
   }
@@ -56,15 +67,24 @@ async function openVolume(
   } catch (error) {
     if (!isCode(error, "ERR_EXISTS")) throw error;
     // Somebody else made it in the meantime: it is not ours, and not known to be zero.
-    return { volume: await open(location, options.mode) };
+    return { volume: await open(location, mode, create) };
   }
 }
 
-function open({ path }: PathLocation, mode: "read" | "write"): Promise<NativeVolume> {
-  return native().openPosix({ path, mode, kind: "file" });
+/** @param create of one that is asked to be thick: zeros give none of its space back */
+function open(
+  { path }: PathLocation,
+  mode: "read" | "write",
+  create?: CreateOptions,
+): Promise<NativeVolume> {
+  return native().openPosix({ path, mode, kind: "file", thick: isThick(create) });
 }
 
-async function createFile(location: PathLocation, { size }: CreateOptions): Promise<NativeVolume> {
+function isThick(create: CreateOptions | undefined): boolean {
+  return create?.provisioning === "thick";
+}
+
+async function createFile(location: PathLocation, create: CreateOptions): Promise<NativeVolume> {
   const absolute = path.resolve(location.path);
   if (absolute.startsWith("/dev/") && !absolute.startsWith("/dev/shm/")) {
     throw new BlockhaulError("ERR_NOT_FOUND", {
@@ -78,16 +98,17 @@ async function createFile(location: PathLocation, { size }: CreateOptions): Prom
       path: location.path,
       mode: "write",
       kind: "file",
-      createSize: size,
+      createSize: create.size,
+      thick: isThick(create),
     });
   } catch (error) {
-    if (!(error instanceof BlockhaulError) || error.code !== "ERR_NOT_FOUND") throw error;
+    if (!isCode(error, "ERR_NOT_FOUND")) throw error;
     throw error.withContext({
       hint: `make its directory first: mkdir -p ${path.dirname(absolute)}`,
     });
   }
 }
 
-function isCode(error: unknown, code: string): boolean {
+function isCode(error: unknown, code: string): error is BlockhaulError {
   return error instanceof BlockhaulError && error.code === code;
 }

@@ -96,12 +96,12 @@ async function openExported(location: LvmLocation, options: DriverOpenOptions): 
 
 async function openDevice(
   volume: LogicalVolume,
-  { mode, shared = false }: DriverOpenOptions,
+  { mode, shared = false, exclusive = false }: DriverOpenOptions,
   provenZero = false,
 ): Promise<OpenedLvm> {
   const path = await devicePathOf(volume);
   const zero = provenZero ? { provenZero } : {};
-  const opened = await openPath({ path, mode, kind: "block", shared, ...zero });
+  const opened = await openPath({ path, mode, kind: "block", shared, exclusive, ...zero });
   return { volume: opened, ...usageOf(volume) };
 }
 

@@ -18,12 +18,15 @@ export async function openDevice({
     return await native().openPosix(options);
   } catch (error) {
     if (!(error instanceof BlockhaulError) || error.code !== "ERR_IN_USE") throw error;
-    if (!shared) throw await namingUsers(error, options.path);
+    if (!shared) throw await namingUsers(error, options);
   }
   return native().openPosix({ ...options, shared });
 }
 
-async function namingUsers(error: BlockhaulError, path: string): Promise<BlockhaulError> {
+async function namingUsers(
+  error: BlockhaulError,
+  { path, mode }: NativePosixOptions,
+): Promise<BlockhaulError> {
   const node = await nodeAt(path);
   const uses = node === undefined ? [] : await usesOf(node).catch(() => []);
   const isMounted = uses.some(({ kind }) => kind === "mount" || kind === "swap");
@@ -41,7 +44,7 @@ async function namingUsers(error: BlockhaulError, path: string): Promise<Blockha
       uses.length === 0
         ? "somebody has claimed it whom this user cannot see, or a part of the kernel such as ZFS or DRBD"
         : uses.map(({ text }) => text).join("; "),
-    hint: `end that (\`lsblk ${path}\` and \`fuser -v ${path}\` show it), or write to it all the same: ${flags.join(" ")}`,
+    hint: `end that (\`lsblk ${path}\` and \`fuser -v ${path}\` show it)${mode === "read" ? "" : `, or write to it all the same: ${flags.join(" ")}`}`,
     cause: error,
   });
 }

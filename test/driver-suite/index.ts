@@ -2,10 +2,12 @@
  * The conformance suite for drivers. It runs under any test runner with `describe` and `it`, and asks
  * of a driver what its `supports` promises. docs/DRIVERS.md shows how to use it.
  */
+import { testControlPath } from "./control.js";
 import { testCopies } from "./copies.js";
 import { testExtents } from "./extents.js";
 import { testLifecycle } from "./lifecycle.js";
 import { testOpening } from "./opening.js";
+import { testPlaces } from "./places.js";
 import { testReading } from "./reading.js";
 import { prepare, type SuiteOptions } from "./suite.js";
 import { testWriting } from "./writing.js";
@@ -22,5 +24,7 @@ export function testDriver(options: SuiteOptions): void {
     testLifecycle(suite);
     if (options.driver.supports.write) testWriting(suite);
     testCopies(suite);
+    testControlPath(suite);
+    testPlaces(suite);
   });
 }

@@ -21,7 +21,7 @@ export interface TestFramework {
 /** A volume for one test. */
 export interface SuiteVolume {
   readonly ref: string;
-  /** Called at the test's end, when everything is closed. */
+  /** Called at the test's end, when everything is closed; the test may have deleted the volume. */
   remove?(): Promise<void> | void;
 }
 
@@ -37,6 +37,11 @@ export interface SuiteOptions {
   readonly sizeUnit?: number;
   /** A well-formed ref of a volume that does not exist, and that could be created if the driver can. */
   absent?(): Promise<SuiteVolume> | SuiteVolume;
+  /**
+   * What a backend's section of `blockhaul.yaml` would say of a place for new volumes, beside `driver`:
+   * volumes are made there, listed and deleted. Without it nothing of places is tested.
+   */
+  backend?(): Promise<Readonly<Record<string, unknown>>> | Readonly<Record<string, unknown>>;
   /** Refs that `parseRef` must refuse. */
   readonly malformedRefs: readonly string[];
 }

@@ -32,6 +32,7 @@ for (const prefix of ["", "file:"]) {
       return provided;
     },
     absent: absent(prefix),
+    backend: () => ({ directory: folder }),
     malformedRefs: ["file:", "file://host/path", "file:////%00", "block:x"],
   });
 }
