@@ -6,6 +6,7 @@ import type { CreateOptions, ShortWay, ShortWayOptions } from "../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { syncFolder } from "../system/durable-file.js";
 import type { PathLocation } from "./path.js";
+import { refuseAborted } from "./refuse-aborted.js";
 
 /** File systems that share extents, by the magic numbers of statfs(2). */
 const SHARING = new Set([
@@ -81,12 +82,4 @@ async function sync(file: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function refuseAborted(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  throw new BlockhaulError("ERR_CANCELLED", {
-    message: "stopped on request",
-    cause: signal.reason,
-  });
 }

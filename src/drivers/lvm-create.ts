@@ -29,6 +29,7 @@ export async function createIfAsked(
   { vg, lv }: LvmLocation,
   create: CreateOptions | undefined,
 ): Promise<PresentVolume> {
+  if (create !== undefined) checkPool(vg, create);
   const existing = await findVolume(vg, lv);
   if (create === undefined) return { existing, created: undefined };
   if (existing !== undefined) {
@@ -62,7 +63,6 @@ export async function keepingIfDone<Result>(
 
 async function createWhole(vg: string, lv: string, create: CreateOptions): Promise<CreatedVolume> {
   const { thinPool } = create as LvmCreateOptions;
-  checkPoolName(vg, thinPool);
   const created = await createVolume({ vg, lv, size: create.size, thinPool });
   await keepingIfDone(created, () => clearRest(created, create.size));
   return created;
@@ -82,7 +82,19 @@ async function clearRest({ volume, readsAsZero }: CreatedVolume, wanted: number)
   }
 }
 
-function checkPoolName(vg: string, pool: unknown): void {
+/** Thin goes with a pool, thick without one: what says both means neither. */
+function checkPool(vg: string, { thinPool: pool, provisioning }: CreateOptions): void {
+  if (provisioning === "thick" && pool !== undefined) {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: "a thick volume takes no space from a thin pool: name none",
+    });
+  }
+  if (provisioning === "thin" && pool === undefined) {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: "a thin volume takes its space from a thin pool, and none is named",
+      hint: "name one: thinPool, --thin-pool, or `thin` of a backend",
+    });
+  }
   if (pool === undefined) return;
   const fault = typeof pool === "string" ? faultOfVolumeName(vg, pool) : "thinPool is no text";
   if (fault !== undefined) throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: fault });

@@ -32,6 +32,12 @@ class LvmExportDriver extends ExportDriver<ExportedLocation> {
     zero: true,
     snapshots: true,
     delete: true,
+    provisioning: ["thick", "thin"],
+    resize: true,
+    rename: true,
+    list: true,
+    stats: true,
+    shortWay: true,
   } as const;
 
   override parseRef(ref: string): ExportedLocation {

@@ -7,22 +7,30 @@ import type {
   DriverOpenOptions,
   DriverStatus,
   OpenedVolume,
+  SnapshotInfo,
   SnapshotOptions,
   VolumeDriver,
 } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import type { ExportRequest } from "../export-driver.js";
+import { extendVolume, renameVolume as renameTo } from "../lvm/changes.js";
 import { devicePathOf } from "../lvm/device.js";
 import { faultOfVolumeName, newSnapshotName } from "../lvm/names.js";
 import type { LogicalVolume } from "../lvm/report.js";
 import { isLvmInstalled, LVM } from "../lvm/run.js";
-import { removeSnapshot, createSnapshot as takeSnapshot } from "../lvm/snapshots.js";
-import { allocatedBytes, removeVolume, requireVolume } from "../lvm/volumes.js";
+import {
+  removeSnapshot,
+  listSnapshots as snapshotsOf,
+  createSnapshot as takeSnapshot,
+} from "../lvm/snapshots.js";
+import { allocatedBytes, isThin, removeVolume, requireVolume } from "../lvm/volumes.js";
 import type { NativeVolume } from "../native.js";
 import { openDevice as openPath } from "../usage/open-device.js";
 import { createIfAsked, keepingIfDone } from "./lvm-create.js";
 import { type ExportedLocation, lvmExportDriver } from "./lvm-export.js";
+import { type LvmPlace, listPlace, lvmPlaces, statsOfPlace } from "./lvm-place.js";
 import { formatLvmRef, type LvmLocation, parseLvmRef } from "./lvm-ref.js";
+import { thinSnapshotWay } from "./lvm-short-way.js";
 import { activateFor, checkOpenable, isActivatedByUs, snapshotFor } from "./lvm-steps.js";
 
 export type { LvmCreateOptions } from "./lvm-create.js";
@@ -37,7 +45,7 @@ interface OpenedLvm extends OpenedVolume {
 type ExportCalls = Pick<typeof lvmExportDriver, "terminateConnection" | "removeExport">;
 
 /** Logical volumes of this host, thick and thin, and their snapshots. */
-export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm> & ExportCalls = {
+export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm, LvmPlace> & ExportCalls = {
   name: lvmExportDriver.name,
   schemes: lvmExportDriver.schemes,
   summary: "LVM's logical volumes and their snapshots, opened directly or over iSCSI",
@@ -51,6 +59,14 @@ export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm> & ExportCalls = {
   deleteVolume,
   createSnapshot,
   deleteSnapshot: (location) => removeSnapshot(location),
+  listSnapshots,
+  resizeVolume,
+  renameVolume,
+  nameOf: ({ lv }) => lv,
+  places: lvmPlaces,
+  listVolumes: listPlace,
+  stats: statsOfPlace,
+  shortWay: thinSnapshotWay,
   attach: (location, options) =>
     location.export === undefined
       ? attachLocal(location, options)
@@ -131,14 +147,60 @@ async function deleteVolume(location: LvmLocation): Promise<void> {
   await removeVolume(volume);
 }
 
+/** What a thick volume gets is zeroed at once: whoever extends a file system there may rely on it. */
+async function resizeVolume(location: LvmLocation, size: number): Promise<void> {
+  const before = await requireVolume(location);
+  checkOpenable(before, "write");
+  if (!isThin(before) && before.isOpen && size > before.size) {
+    throw new BlockhaulError("ERR_IN_USE", {
+      message: "it is open, and what is added to a thick volume is zeroed before anybody uses it",
+      hint: "close it first, or do without the zeros: lvextend",
+    });
+  }
+  const now = await extendVolume(before, size);
+  if (isThin(now) || now.size === before.size) return;
+  const { vg, lv } = location;
+  const opened = await openLocal({ vg, lv }, { mode: "write", ref: formatLvmRef(location) });
+  try {
+    await opened.volume.zero(before.size, now.size - before.size);
+    await opened.volume.flush();
+  } finally {
+    await closeVolume(opened);
+  }
+}
+
+async function renameVolume(location: LvmLocation, name: string): Promise<LvmLocation> {
+  checkVolumeName(location, name);
+  const volume = await requireVolume(location);
+  checkOpenable(volume, "read");
+  // What deactivates it later finds it by its name.
+  if (await isActivatedByUs(volume)) {
+    throw new BlockhaulError("ERR_IN_USE", {
+      message: "it was activated to be opened or attached",
+      hint: "`blockhaul attachments` shows by whom",
+    });
+  }
+  await renameTo(volume, name);
+  return { ...location, lv: name };
+}
+
+async function listSnapshots(location: LvmLocation): Promise<SnapshotInfo<LvmLocation>[]> {
+  const found = await snapshotsOf(location);
+  return found.map(({ name, size }) => ({ name, size, location: { ...location, lv: name } }));
+}
+
 async function createSnapshot(
   location: LvmLocation,
   { name = newSnapshotName() }: SnapshotOptions,
 ): Promise<LvmLocation> {
-  const fault = faultOfVolumeName(location.vg, name);
-  if (fault !== undefined) throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: fault });
+  checkVolumeName(location, name);
   await takeSnapshot({ ...location, snapshot: name });
   return { ...location, lv: name };
+}
+
+function checkVolumeName({ vg }: LvmLocation, name: string): void {
+  const fault = faultOfVolumeName(vg, name);
+  if (fault !== undefined) throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: fault });
 }
 
 function status(): DriverStatus {

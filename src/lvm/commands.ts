@@ -28,6 +28,21 @@ export function thinSnapshotArgs({ vg, name }: LogicalVolume, snapshot: string):
   return ["lvcreate", "--yes", "-s", "-kn", "-n", snapshot, `${vg}/${name}`];
 }
 
+/** A thin snapshot that is marked, in the very same step, as a volume on its own. */
+export function thinCopyArgs(source: LogicalVolume, copy: string, mark: string): string[] {
+  const [command = "", ...rest] = thinSnapshotArgs(source, copy);
+  return [command, "--addtag", mark, ...rest];
+}
+
+/** @param size bytes, of whole extents; LVM refuses less than there is */
+export function extendArgs({ vg, name }: LogicalVolume, size: number): string[] {
+  return ["lvextend", "--yes", "-L", `${size}b`, `${vg}/${name}`];
+}
+
+export function renameArgs({ vg, name }: LogicalVolume, renamed: string): string[] {
+  return ["lvrename", "--yes", vg, name, renamed];
+}
+
 export function thickSnapshotArgs(origin: LogicalVolume, snapshot: string, size: number): string[] {
   const chunk = `${SNAPSHOT_CHUNK}b`;
   const { vg, name } = origin;

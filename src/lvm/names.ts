@@ -36,6 +36,9 @@ const LONGEST_MAPPED = 127;
 /** What the snapshots that a copy takes for itself are called, before a random number. */
 export const SNAPSHOT_PREFIX = "blockhaul-snap-";
 
+/** The tag of volumes that began as thin snapshots of others and are volumes on their own. */
+export const COPY_MARK = "blockhaul.volume";
+
 export function newSnapshotName(): string {
   return `${SNAPSHOT_PREFIX}${randomBytes(6).toString("hex")}`;
 }

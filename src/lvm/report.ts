@@ -30,6 +30,11 @@ export interface LogicalVolume {
   readonly zeroesNewBlocks: boolean;
   /** Of its device, where it is active: "254:0". */
   readonly deviceNumber: string | undefined;
+  readonly tags: readonly string[];
+  /** Seconds of the epoch; 0 where LVM has not kept it. */
+  readonly createdAt: number;
+  /** Of a thin volume, its number in its pool, which grows from one to the next. */
+  readonly thinId: number | undefined;
 }
 
 /** Sizes are bytes. */
@@ -37,6 +42,7 @@ export interface VolumeGroup {
   readonly name: string;
   readonly uuid: string;
   readonly extentSize: number;
+  readonly size: number;
   readonly free: number;
 }
 
@@ -58,11 +64,17 @@ const VOLUME_FIELDS = [
   "zero",
   "lv_kernel_major",
   "lv_kernel_minor",
+  "lv_tags",
+  "lv_time",
+  "thin_id",
 ] as const;
-const GROUP_FIELDS = ["vg_uuid", "vg_name", "vg_extent_size", "vg_free"] as const;
+const GROUP_FIELDS = ["vg_uuid", "vg_name", "vg_extent_size", "vg_size", "vg_free"] as const;
 
 /** Whatever lvm.conf says of units and forms. */
 const FORM = ["--reportformat", "json", "--units", "b", "--nosuffix", "--binary"] as const;
+
+/** Seconds, whatever lvm.conf says of dates. */
+const TIME_FORM = ["--config", 'report/time_format="%s"'] as const;
 
 const UUID = /^[0-9A-Za-z]{6}(?:-[0-9A-Za-z]{4}){5}-[0-9A-Za-z]{6}$/;
 
@@ -71,8 +83,21 @@ const UUID = /^[0-9A-Za-z]{6}(?:-[0-9A-Za-z]{4}){5}-[0-9A-Za-z]{6}$/;
  * selection that nothing fits is an answer.
  */
 export function volumeReportArgs(vg: string, lv: string): string[] {
-  const selection = `vg_name="${vg}" && lv_name="${lv}"`;
-  return ["lvs", ...FORM, "-o", VOLUME_FIELDS.join(","), "-S", selection];
+  return reportArgs(`vg_name="${vg}" && lv_name="${lv}"`);
+}
+
+/** Asks of all volumes of a group that are there to be used, by their names. */
+export function listReportArgs(vg: string): string[] {
+  return reportArgs(`vg_name="${vg}" && lv_role=public`);
+}
+
+/** Asks of all whose origin is this one. */
+export function snapshotsReportArgs(vg: string, origin: string): string[] {
+  return reportArgs(`vg_name="${vg}" && origin="${origin}"`);
+}
+
+function reportArgs(selection: string): string[] {
+  return ["lvs", ...FORM, ...TIME_FORM, "-o", VOLUME_FIELDS.join(","), "-S", selection];
 }
 
 export function groupReportArgs(vg: string): string[] {
@@ -85,17 +110,25 @@ export function byUuid(uuid: string): string {
 }
 
 /**
- * The volume that a report lists, undefined where it lists none. A volume of several segments stands in it once for
- * each.
+ * The volume that a report lists, undefined where it lists none.
  *
  * @throws BlockhaulError ERR_INTERNAL where it is no such report
  */
 export function parseVolumeReport(text: string): LogicalVolume | undefined {
-  const [first, ...further] = rowsOf(text, "lv").map((row) => parseVolume(new Row(row, "lvs")));
-  if (further.some(({ uuid }) => uuid !== first?.uuid)) {
-    throw unreadable("lvs", "it lists several volumes");
-  }
+  const [first, ...further] = parseListReport(text);
+  if (further.length > 0) throw unreadable("lvs", "it lists several volumes");
   return first;
+}
+
+/**
+ * The volumes that a report lists, each once: one of several segments stands in it once for each.
+ *
+ * @throws BlockhaulError ERR_INTERNAL where it is no such report
+ */
+export function parseListReport(text: string): LogicalVolume[] {
+  const all = rowsOf(text, "lv").map((row) => parseVolume(new Row(row, "lvs")));
+  const seen = new Set<string>();
+  return all.filter(({ uuid }) => !seen.has(uuid) && seen.add(uuid));
 }
 
 /** @throws BlockhaulError ERR_INTERNAL where it is no such report */
@@ -131,6 +164,9 @@ function parseVolume(row: Row): LogicalVolume {
     dataPercent: row.percent("data_percent"),
     zeroesNewBlocks: row.flag("zero"),
     deviceNumber: major === undefined || minor === undefined ? undefined : `${major}:${minor}`,
+    tags: row.text("lv_tags") === "" ? [] : row.list("lv_tags"),
+    createdAt: row.optional("lv_time") === undefined ? 0 : row.size("lv_time"),
+    thinId: row.optional("thin_id") === undefined ? undefined : row.count("thin_id"),
   };
 }
 
@@ -141,6 +177,7 @@ function parseGroup(row: Row): VolumeGroup {
     name: row.name("vg_name"),
     uuid: row.uuid("vg_uuid"),
     extentSize,
+    size: row.size("vg_size"),
     free: row.size("vg_free"),
   };
 }

@@ -4,8 +4,11 @@ import { type Ended, findProgram, type Program, runProgram } from "../system/pro
 import {
   groupReportArgs,
   type LogicalVolume,
+  listReportArgs,
   parseGroupReport,
+  parseListReport,
   parseVolumeReport,
+  snapshotsReportArgs,
   type VolumeGroup,
   volumeReportArgs,
 } from "./report.js";
@@ -31,6 +34,26 @@ export async function findVolume(vg: string, lv: string): Promise<LogicalVolume 
   const volume = readReport(ended, parseVolumeReport);
   if (volume !== undefined || ended.status === 0) return volume;
   throw failure("could not look for the volume", ended);
+}
+
+/**
+ * The volumes of a group that are there to be used, snapshots too, by their names.
+ *
+ * @throws BlockhaulError ERR_PERMISSION, ERR_IO where LVM failed: what it lists may not be all
+ */
+export function listGroupVolumes(vg: string): Promise<LogicalVolume[]> {
+  return list(listReportArgs(vg));
+}
+
+/** Those whose origin a volume is. @throws BlockhaulError ERR_PERMISSION, ERR_IO */
+export function listVolumesOn(vg: string, origin: string): Promise<LogicalVolume[]> {
+  return list(snapshotsReportArgs(vg, origin));
+}
+
+async function list(args: readonly string[]): Promise<LogicalVolume[]> {
+  const ended = await runLvm(args);
+  if (ended.status === 0) return parseListReport(ended.stdout);
+  throw failure("could not list the volumes", ended);
 }
 
 /** @throws BlockhaulError ERR_PERMISSION, ERR_IO */

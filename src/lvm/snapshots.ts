@@ -7,9 +7,9 @@ import {
   thickSnapshotArgs,
   thinSnapshotArgs,
 } from "./commands.js";
-import { SNAPSHOT_PREFIX } from "./names.js";
+import { COPY_MARK, SNAPSHOT_PREFIX } from "./names.js";
 import type { LogicalVolume } from "./report.js";
-import { failure, findVolume, runLvm } from "./run.js";
+import { failure, findVolume, listVolumesOn, runLvm } from "./run.js";
 import {
   existsAlready,
   isThin,
@@ -68,8 +68,27 @@ export async function removeSnapshot({ vg, lv }: NamedVolume): Promise<void> {
   await removeVolume(volume);
 }
 
-/** LVM takes a thin snapshot for an ordinary volume once its origin is gone; by its name it is still ours. */
+/**
+ * The snapshots of a volume, the oldest first: by the second, and within it by their numbers in their pool.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND
+ */
+export async function listSnapshots({ vg, lv }: NamedVolume): Promise<LogicalVolume[]> {
+  const volume = await requireVolume({ vg, lv });
+  const all = await listVolumesOn(vg, volume.name);
+  return all.filter(isSnapshot).sort(byAge);
+}
+
+export function byAge(one: LogicalVolume, other: LogicalVolume): number {
+  return one.createdAt - other.createdAt || (one.thinId ?? 0) - (other.thinId ?? 0);
+}
+
+/**
+ * LVM takes a thin snapshot for an ordinary volume once its origin is gone; by its name it is still ours. A copy of a
+ * thin volume is one for LVM until its origin is gone, and not for us.
+ */
 export function isSnapshot(volume: LogicalVolume): boolean {
+  if (volume.tags.includes(COPY_MARK)) return false;
   const isOrphan = isThin(volume) && volume.name.startsWith(SNAPSHOT_PREFIX);
   return volume.roles.includes("snapshot") || isOrphan;
 }

@@ -158,7 +158,8 @@ export function existsAlready({ vg, lv }: NamedVolume): BlockhaulError {
   return new BlockhaulError("ERR_EXISTS", { message: `the volume ${vg}/${lv} exists already` });
 }
 
-async function requirePool(vg: string, name: string): Promise<LogicalVolume> {
+/** @throws BlockhaulError ERR_NOT_FOUND; ERR_INVALID_ARGUMENT for a volume that is no thin pool */
+export async function requirePool(vg: string, name: string): Promise<LogicalVolume> {
   const pool = await findVolume(vg, name);
   if (pool === undefined) {
     throw new BlockhaulError("ERR_NOT_FOUND", {
@@ -169,7 +170,7 @@ async function requirePool(vg: string, name: string): Promise<LogicalVolume> {
   throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: `${vg}/${name} is no thin pool` });
 }
 
-function inUse(volume: LogicalVolume, reason: string, hint?: string): BlockhaulError {
+export function inUse(volume: LogicalVolume, reason: string, hint?: string): BlockhaulError {
   return new BlockhaulError("ERR_IN_USE", {
     message: `${nameOf(volume)} ${reason}`,
     ...(hint === undefined ? {} : { hint }),

@@ -153,6 +153,7 @@ testDriver({
     const ref = freshRef();
     return { ref, remove: () => remove(ref) };
   },
+  backend: () => ({ vg: group.name }),
   malformedRefs: ["lvm:", "lvm:vg", "lvm:vg/", "lvm:vg/a/b", "lvm:-a/b", "lvm:vg/x_tdata"],
 });
 

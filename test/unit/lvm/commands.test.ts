@@ -33,6 +33,9 @@ const volume: LogicalVolume = {
   dataPercent: undefined,
   zeroesNewBlocks: false,
   deviceNumber: "254:0",
+  tags: [],
+  createdAt: 0,
+  thinId: undefined,
 };
 
 describe("the arguments of changes", () => {

@@ -5,6 +5,7 @@ import { BlockhaulError } from "../../../src/errors.js";
 import {
   groupReportArgs,
   parseGroupReport,
+  parseListReport,
   parseVolumeReport,
   volumeReportArgs,
 } from "../../../src/lvm/report.js";
@@ -28,11 +29,15 @@ const LINEAR = {
   zero: "-1",
   lv_kernel_major: "254",
   lv_kernel_minor: "0",
+  lv_tags: "",
+  lv_time: "1795783582",
+  thin_id: "",
 };
 const GROUP = {
   vg_uuid: LINEAR.vg_uuid,
   vg_name: "vg0",
   vg_extent_size: "262144",
+  vg_size: "532676608",
   vg_free: "412090368",
 };
 
@@ -46,6 +51,7 @@ describe("the arguments of reports", () => {
     expect(args[0]).toBe("lvs");
     expect(args).toEqual(expect.arrayContaining(["--units", "b", "--nosuffix", "--binary"]));
     expect(args.at(-1)).toBe('vg_name="vg0" && lv_name="a-b"');
+    expect(args).toContain('report/time_format="%s"');
     expect(groupReportArgs("vg0").at(-1)).toBe('vg_name="vg0"');
   });
 });
@@ -69,15 +75,21 @@ describe("parseVolumeReport", () => {
       dataPercent: undefined,
       zeroesNewBlocks: false,
       deviceNumber: "254:0",
+      tags: [],
+      createdAt: 1795783582,
+      thinId: undefined,
     });
   });
 
   it("reads a thin volume, its pool, and one that is inactive", () => {
     const thin = { lv_layout: "thin,sparse", pool_lv: "pool", data_percent: "12.50" };
-    expect(parseVolumeReport(volumes({ ...LINEAR, ...thin }))).toMatchObject({
+    const marked = { thin_id: "17", lv_tags: "a,blockhaul.volume" };
+    expect(parseVolumeReport(volumes({ ...LINEAR, ...thin, ...marked }))).toMatchObject({
       layout: ["thin", "sparse"],
       pool: "pool",
       dataPercent: 12.5,
+      thinId: 17,
+      tags: ["a", "blockhaul.volume"],
     });
     const pool = { lv_layout: "thin,pool", lv_role: "private", zero: "1" };
     expect(parseVolumeReport(volumes({ ...LINEAR, ...pool }))).toMatchObject({
@@ -116,6 +128,11 @@ describe("parseVolumeReport", () => {
     expect(parseVolumeReport(volumes(LINEAR, LINEAR))).toMatchObject({ name: "a" });
     const other = { ...LINEAR, lv_uuid: LINEAR.lv_uuid.replace("J", "K") };
     expect(() => parseVolumeReport(volumes(LINEAR, other))).toThrowError(unreadable);
+    const listed = parseListReport(volumes({ ...LINEAR, lv_name: "first" }, other, other, LINEAR));
+    expect(listed.map(({ uuid, name }) => [uuid, name])).toEqual([
+      [LINEAR.lv_uuid, "first"],
+      [other.lv_uuid, "a"],
+    ]);
   });
 
   it.each(Object.keys(LINEAR))("does without no %s", (field) => {
@@ -135,6 +152,8 @@ describe("parseVolumeReport", () => {
     ["data_percent", "-1"],
     ["lv_kernel_minor", "x"],
     ["vg_name", ""],
+    ["lv_time", "2026-11-27 12:46:22 +0000"],
+    ["thin_id", "x"],
   ])("takes no %s of %j", (field, value) => {
     expect(() => parseVolumeReport(volumes({ ...LINEAR, [field]: value }))).toThrowError(
       unreadable,
@@ -148,6 +167,7 @@ describe("parseGroupReport", () => {
       name: "vg0",
       uuid: GROUP.vg_uuid,
       extentSize: 262144,
+      size: 532676608,
       free: 412090368,
     });
     expect(parseGroupReport(groups())).toBeUndefined();

@@ -1,0 +1,76 @@
+/** A volume group as a place of volumes, with or without a thin pool for new ones. */
+import * as v from "valibot";
+
+import type { DriverPlaces, ListedVolume, PlaceStats } from "../driver.js";
+import { BlockhaulError } from "../errors.js";
+import { faultOfGroupName, faultOfVolumeName } from "../lvm/names.js";
+import { listGroupVolumes } from "../lvm/run.js";
+import { isSnapshot } from "../lvm/snapshots.js";
+import { allocatedBytes, isThin, requireGroup, requirePool } from "../lvm/volumes.js";
+import type { LvmLocation } from "./lvm-ref.js";
+
+export interface LvmPlace {
+  readonly vg: string;
+  /** A thin pool of the group: new volumes are thin and take their space from there, unless they are to be thick. */
+  readonly thin?: string | undefined;
+}
+
+export const lvmPlaces: DriverPlaces<LvmLocation, LvmPlace> = {
+  settings: v.strictObject({
+    vg: nameThat(faultOfGroupName),
+    thin: v.optional(nameThat((text) => faultOfVolumeName("", text))),
+  }),
+  locate({ vg }, name) {
+    const fault = faultOfVolumeName(vg, name);
+    if (fault === undefined) return { vg, lv: name };
+    throw new BlockhaulError("ERR_INVALID_REF", { message: fault });
+  },
+  createOptions: ({ thin }, provisioning) =>
+    thin === undefined || provisioning === "thick" ? {} : { thinPool: thin },
+};
+
+/**
+ * The volumes of a group, thick and thin, whatever pool they are in: all that its refs can name.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND for the group
+ */
+export async function listPlace({ vg }: LvmPlace): Promise<ListedVolume[]> {
+  const all = await listGroupVolumes(vg);
+  if (all.length === 0) await requireGroup(vg);
+  return all
+    .filter((volume) => !isSnapshot(volume))
+    .map((volume) => {
+      const allocated = isThin(volume) ? allocatedBytes(volume) : undefined;
+      const { name, size } = volume;
+      return { name, size, ...(allocated === undefined ? {} : { allocated }) };
+    })
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+/**
+ * Of the thin pool, where the place has one: what others have not filled yet.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND for the group or the pool; ERR_UNSUPPORTED of a pool that is inactive
+ */
+export async function statsOfPlace({ vg, thin }: LvmPlace): Promise<PlaceStats> {
+  const { extentSize: granularity, size: capacity, free } = await requireGroup(vg);
+  if (thin === undefined) return { capacity, free, granularity };
+  const { size, dataPercent } = await requirePool(vg, thin);
+  if (dataPercent === undefined) {
+    throw new BlockhaulError("ERR_UNSUPPORTED", {
+      message: `how full the thin pool ${vg}/${thin} is shows only while it is active`,
+      hint: `activate it: lvchange -ay ${vg}/${thin}`,
+    });
+  }
+  return { capacity: size, free: Math.floor((size * (100 - dataPercent)) / 100), granularity };
+}
+
+function nameThat(faultOf: (text: string) => string | undefined) {
+  return v.pipe(
+    v.string(),
+    v.check(
+      (text) => faultOf(text) === undefined,
+      ({ input }) => faultOf(input) ?? "",
+    ),
+  );
+}
