@@ -17,13 +17,13 @@ const MEBI = 1024 ** 2;
 
 /** What is done with a volume beside opening it, each part as far as `supports` promises it. */
 export function testControlPath(suite: Suite): void {
-  const { supports } = suite.driver;
-  suite.test.describe("the control path", () => {
-    if (supports.resize && supports.write) testResizing(suite);
-    if (supports.rename && supports.write) testRenaming(suite);
-    if (supports.delete) testDeleting(suite);
-    if (supports.snapshots && supports.write) testSnapshots(suite);
-  });
+  const { write, resize, rename, delete: deletes, snapshots } = suite.driver.supports;
+  const { describe } = suite.test;
+  // None without a test in it: some runners take that for a mistake.
+  if (resize && write) describe("resizing", () => testResizing(suite));
+  if (rename && write) describe("renaming", () => testRenaming(suite));
+  if (deletes) describe("deleting", () => testDeleting(suite));
+  if (snapshots && write) describe("snapshots", () => testSnapshots(suite));
 }
 
 function testResizing({ test: { it }, size, sizeFor, withRef }: Suite): void {

@@ -10,6 +10,7 @@ import {
   type OpenedVolume,
   type VolumeDriver,
 } from "blockhaul";
+import * as v from "valibot";
 
 const CHUNK = 64 * 1024;
 
@@ -33,7 +34,10 @@ export const memoryDriver: VolumeDriver<string> = {
     extents: true,
     zero: true,
     snapshots: false,
-    delete: false,
+    delete: true,
+    resize: true,
+    rename: true,
+    list: true,
   },
 
   parseRef(ref) {
@@ -56,12 +60,55 @@ export const memoryDriver: VolumeDriver<string> = {
     // Only a medium that this very open made is known to be zero.
     return { volume: volumeOf(medium, options.mode, existing === undefined) };
   },
+
+  async deleteVolume(name) {
+    requireMedium(name);
+    media.delete(name);
+  },
+
+  async resizeVolume(name, size) {
+    const medium = requireMedium(name);
+    if (size < medium.size) {
+      throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: `it has ${medium.size} bytes` });
+    }
+    media.set(name, { ...medium, size });
+  },
+
+  async renameVolume(name, renamed) {
+    const medium = requireMedium(name);
+    const location = locateMedium(renamed);
+    if (media.has(location)) throw new BlockhaulError("ERR_EXISTS", { message: "it is taken" });
+    media.set(location, medium);
+    media.delete(name);
+    return location;
+  },
+
+  nameOf: (name) => name,
+
+  places: {
+    // This process has one memory; of several, a setting would say which.
+    settings: v.strictObject({}),
+    locate: (_place, name) => locateMedium(name),
+  },
+
+  async listVolumes() {
+    const names = [...media.keys()].sort();
+    return names.map((name) => ({ name, size: requireMedium(name).size }));
+  },
 };
 
-function create(name: string, { create, ref }: DriverOpenOptions): Medium {
-  if (create === undefined) {
-    throw new BlockhaulError("ERR_NOT_FOUND", { volume: ref, message: "there is no such volume" });
-  }
+function locateMedium(name: string): string {
+  return memoryDriver.parseRef(`memory:${name}`);
+}
+
+function requireMedium(name: string): Medium {
+  const medium = media.get(name);
+  if (medium !== undefined) return medium;
+  throw new BlockhaulError("ERR_NOT_FOUND", { message: "there is no such volume" });
+}
+
+function create(name: string, { create }: DriverOpenOptions): Medium {
+  if (create === undefined) return requireMedium(name);
   const medium: Medium = { size: create.size, chunks: new Map() };
   media.set(name, medium);
   return medium;

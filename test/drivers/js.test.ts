@@ -24,6 +24,7 @@ testDriver({
     return provided;
   },
   absent: unusedMemoryVolume,
+  backend: () => ({}),
   malformedRefs: ["memory:", "memory:a/b", "memory:a b", "other:a", "memory"],
 });
 
