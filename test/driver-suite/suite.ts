@@ -39,7 +39,7 @@ export interface SuiteOptions {
   absent?(): Promise<SuiteVolume> | SuiteVolume;
   /**
    * What a backend's section of `blockhaul.yaml` would say of a place for new volumes, beside `driver`:
-   * volumes are made there, listed and deleted. Without it nothing of places is tested.
+   * volumes of all kinds are made there, listed and deleted. Without it nothing of places is tested.
    */
   backend?(): Promise<Readonly<Record<string, unknown>>> | Readonly<Record<string, unknown>>;
   /** Refs that `parseRef` must refuse. */

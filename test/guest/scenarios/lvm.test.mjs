@@ -153,7 +153,7 @@ testDriver({
     const ref = freshRef();
     return { ref, remove: () => remove(ref) };
   },
-  backend: () => ({ vg: group.name }),
+  backend: () => ({ vg: group.name, thin: "pool" }),
   malformedRefs: ["lvm:", "lvm:vg", "lvm:vg/", "lvm:vg/a/b", "lvm:-a/b", "lvm:vg/x_tdata"],
 });
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <random>
 
 #include "core/page_memory.h"
@@ -292,6 +293,40 @@ TEST(PosixVolumeTest, NoFlushIsASuccessBehindOneThatFailed) {
   EXPECT_EQ(reactor.run(*volume.value(), flush), EIO);
   reactor.perform = &FaultyReactor::in_full;
   EXPECT_EQ(reactor.run(*volume.value(), flush), EIO);
+}
+
+TEST(PosixVolumeTest, AThickFileTakesItsSpaceAndGivesNoneBack) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("disk");
+  const Bytes bytes = random_bytes(kMiB, 1);
+  VolumeIo io(ReactorKind::automatic);
+  {
+    auto made = PosixVolume::open(
+        {.path = path, .mode = AccessMode::write, .create_size = kMiB, .thick = true});
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_GE(allocated_bytes(path), kMiB);
+    EXPECT_EQ(made.value()->zero_state(), ZeroState::proven_zero) << "reserved is not written";
+    EXPECT_EQ(io.write(*made.value(), 0, bytes), 0);
+    EXPECT_EQ(made.value()->zero_state(), ZeroState::unknown);
+  }
+  // Who opens it again says once more that it is thick.
+  auto again = PosixVolume::open({.path = path, .mode = AccessMode::write, .thick = true});
+  ASSERT_TRUE(again) << again.error().message;
+  const int error = io.zero(*again.value(), 0, kMiB);
+  EXPECT_TRUE(error == 0 || error == ENOTSUP) << error;
+  EXPECT_GE(allocated_bytes(path), kMiB);
+  if (error == 0) EXPECT_EQ(difference(Bytes(kMiB), read_file(path)), "");
+}
+
+TEST(PosixVolumeTest, AThickFileIsNotMadeWhereNoSpaceIsReserved) {
+  if (const auto reason = why_no_loop_devices()) GTEST_SKIP() << *reason;
+  const DetachedMount mount("ramfs");
+  const std::string path = mount.path("disk");
+  auto made = PosixVolume::open(
+      {.path = path, .mode = AccessMode::write, .create_size = kMiB, .thick = true});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().number, EOPNOTSUPP);
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST(PosixVolumeTest, WorksWhereDirectIoAndZeroingAreRefused) {

@@ -6,39 +6,34 @@ import {
   createThickArgs,
   createThinArgs,
   deactivateArgs,
+  extendArgs,
   removeArgs,
+  renameArgs,
   snapshotStoreSize,
   thickSnapshotArgs,
+  thinCopyArgs,
   thinSnapshotArgs,
 } from "../../../src/lvm/commands.js";
 import type { LogicalVolume } from "../../../src/lvm/report.js";
 import { failure } from "../../../src/lvm/run.js";
 import { allocatedBytes } from "../../../src/lvm/volumes.js";
+import { aVolume } from "./a-volume.js";
 
-const uuid = "JfEhy2-jjt1-l1Pa-JZfh-2O0X-ApJ1-LAsFVB";
-const volume: LogicalVolume = {
-  vg: "vg0",
-  name: "a",
-  uuid,
-  vgUuid: "z7p47m-Yht7-VaGW-s3j4-9QfA-KBoI-MOyx1s",
-  size: 1 << 20,
-  storedSize: 1 << 20,
-  layout: ["linear"],
-  roles: ["public"],
-  isActive: true,
-  isOpen: false,
-  isReadOnly: false,
-  pool: undefined,
-  origin: undefined,
-  dataPercent: undefined,
-  zeroesNewBlocks: false,
-  deviceNumber: "254:0",
-  tags: [],
-  createdAt: 0,
-  thinId: undefined,
-};
+const volume = aVolume;
+const { uuid } = volume;
 
 describe("the arguments of changes", () => {
+  it("mark a copy within a pool in the step that makes it", () => {
+    expect(thinCopyArgs(volume, "copy", "mark").join(" ")).toBe(
+      "lvcreate --addtag mark --yes -s -kn -n copy vg0/a",
+    );
+  });
+
+  it("extend to a size in bytes, and rename", () => {
+    expect(extendArgs(volume, 4096).join(" ")).toBe("lvextend --yes -L 4096b vg0/a");
+    expect(renameArgs(volume, "b").join(" ")).toBe("lvrename --yes vg0 a b");
+  });
+
   it("make volumes of a size in bytes", () => {
     expect(createThickArgs({ vg: "vg0", lv: "a" }, 4096).join(" ")).toBe(
       "lvcreate --yes -Wy -Zy -n a -L 4096b vg0",
