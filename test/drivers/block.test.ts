@@ -229,6 +229,22 @@ function testDevices(): void {
       });
     });
 
+    it("is claimed to be read where that is asked for, and refused where somebody else has", async () => {
+      const device = attach(newFile(4096));
+      {
+        await using first = await openVolume(device, { exclusive: true });
+        expect(first.info.readOnly).toBe(true);
+        const refused = { code: "ERR_IN_USE", hint: expect.not.stringContaining("--allow") };
+        const second = openVolume(device, { exclusive: true });
+        await expect(second).rejects.toMatchObject(refused);
+        const writing = openVolume(device, { mode: "write" });
+        await expect(writing).rejects.toMatchObject({ code: "ERR_IN_USE" });
+        // Whoever does not ask is let in, as ever.
+        await using _ = await openVolume(device);
+      }
+      await using _ = await openVolume(device, { mode: "write" });
+    });
+
     it("that is write-protected is refused", async () => {
       const device = attach(newFile(1024 ** 2), "--read-only");
       const opening = openVolume(device, { mode: "write" });
