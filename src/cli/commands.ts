@@ -275,6 +275,7 @@ export const migrateOptions = [
   },
   ...LIMITS,
   PROGRESS,
+  CONFIG,
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
   STATE_DIR,
@@ -285,6 +286,7 @@ export const migrateOptions = [
 
 export const abortOptions = [
   STATE_DIR,
+  CONFIG,
   JSON_LINES,
   ...QUIET_AND_VERBOSE,
 ] as const satisfies readonly OptionSpec[];

@@ -6,6 +6,7 @@ import {
   PlanError,
   readPlan,
 } from "../index.js";
+import { onlyGiven } from "../only-given.js";
 import type { CommandContext } from "./command.js";
 import { StoppedBySignal } from "./error-report.js";
 import { estimatePlan } from "./migrate-many-estimate.js";
@@ -13,10 +14,10 @@ import { estimateEvent, estimateText, faultLines, reportText } from "./migrate-m
 import { createManyView } from "./migrate-many-view.js";
 import type { ProgressMode } from "./progress.js";
 import { StopSignals } from "./stop-signals.js";
-import { stateDirectoryOf } from "./transfer.js";
+import { type EngineFlags, engineOptions, stateDirectoryOf } from "./transfer.js";
 import { progressMode } from "./watch.js";
 
-export interface MigrateManyFlags {
+export interface MigrateManyFlags extends EngineFlags {
   readonly dryRun?: boolean;
   readonly parallel?: number;
   readonly continueOnError?: boolean;
@@ -36,7 +37,14 @@ export async function runMigrateMany(
   context: CommandContext,
 ): Promise<number> {
   const plan = await readPlan(file);
-  const checked = await checkPlan(plan, { stateDirectory: stateDirectoryOf(options) });
+  const moves = plan.moves.map((move) => ({
+    ...move,
+    options: { ...onlyGiven(engineOptions(options)), ...move.options },
+  }));
+  const checked = await checkPlan(
+    { ...plan, moves },
+    { stateDirectory: stateDirectoryOf(options) },
+  );
   if (options.dryRun) tellPlan(checked, options, context);
   if (checked.faults.length > 0) {
     tellFaults(checked, options, context);

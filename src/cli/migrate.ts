@@ -7,18 +7,20 @@ import {
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
 import type { migrateOptions } from "./commands.js";
-import { creationOf } from "./creation-options.js";
-import { allowedGuards } from "./guard-options.js";
+import { creationOf, creationOptions } from "./creation-options.js";
+import { allowedGuards, guardOptions } from "./guard-options.js";
+import { runMigrateMany } from "./migrate-many.js";
 import { migrationPlanText, problemsText } from "./migrate-text.js";
 import { runWatched } from "./migrating.js";
-import type { OptionValues } from "./options.js";
+import { camelCase, type OptionValues } from "./options.js";
 import { engineOptions } from "./transfer.js";
 
 type Options = OptionValues<typeof migrateOptions>;
 
 export const runMigrate: CommandRun<typeof migrateOptions> = async (args, options, context) => {
   const [source, target] = args;
-  checkOptions(options);
+  checkOptions(options, args);
+  if (options.plan !== undefined) return runMigrateMany(options.plan, options, context);
   if (source === undefined || target === undefined) {
     throw invalid("a migration takes a source and a target: BACKEND, BACKEND:NAME, or a ref");
   }
@@ -102,9 +104,38 @@ function parseHook(name: string, text: string): readonly string[] {
   throw invalid(`the hook ${name} is no JSON array of texts: ["/usr/bin/systemctl", "stop", "vm"]`);
 }
 
-function checkOptions({ keepSource, deleteSource }: Options): void {
-  if (keepSource && deleteSource)
+function checkOptions(options: Options, volumes: readonly string[]): void {
+  if (options.keepSource && options.deleteSource) {
     throw invalid("--keep-source and --delete-source exclude each other");
+  }
+  if (options.plan === undefined) {
+    const stray = PLAN_ONLY.find((name) => isGiven(options, name));
+    if (stray !== undefined) throw invalid(`--${stray} is of a --plan`);
+    return;
+  }
+  if (volumes.length > 0) {
+    throw invalid("a --plan lists what is moved; it takes no source and no target beside it");
+  }
+  const stray = OF_A_MOVE.find((name) => isGiven(options, name));
+  if (stray === undefined) return;
+  throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+    message: `--${stray} is of a single move: a --plan says by itself how each volume is moved`,
+    hint: "put it into the plan, under a move or under `defaults` (docs/MIGRATE-PLAN.md)",
+  });
+}
+
+const PLAN_ONLY = ["parallel", "continue-on-error"] as const;
+
+/** What is a matter of each move. How the engine works, a command may say for all that do not say it. */
+const OF_A_MOVE = [
+  ...["delete-source", "keep-source", "rename", "with-snapshots", "provisioning", "method"],
+  ...["no-verify", "before-copy", "before-handover", "after-handover"],
+  ...[...guardOptions, ...creationOptions].map(({ name }) => name),
+];
+
+function isGiven(options: Options, name: string): boolean {
+  const value = options[camelCase(name) as keyof Options];
+  return value !== undefined && value !== false;
 }
 
 function invalid(message: string): BlockhaulError {

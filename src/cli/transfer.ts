@@ -9,7 +9,7 @@ interface LimitFlags {
   readonly stallTimeout?: number;
 }
 
-interface EngineFlags extends LimitFlags {
+export interface EngineFlags extends LimitFlags {
   readonly requests?: number;
   readonly requestSize?: number;
   readonly memory?: number;

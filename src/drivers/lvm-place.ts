@@ -1,12 +1,11 @@
 /** A volume group as a place of volumes, with or without a thin pool for new ones. */
-import * as v from "valibot";
-
 import type { DriverPlaces, ListedVolume, PlaceStats } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
-import { faultOfGroupName, faultOfVolumeName } from "../lvm/names.js";
+import { faultOfVolumeName } from "../lvm/names.js";
 import { listGroupVolumes } from "../lvm/run.js";
 import { isSnapshot } from "../lvm/snapshots.js";
 import { allocatedBytes, isThin, requireGroup, requirePool } from "../lvm/volumes.js";
+import { lazySettings } from "./lazy-settings.js";
 import type { LvmLocation } from "./lvm-ref.js";
 
 export interface LvmPlace {
@@ -16,15 +15,13 @@ export interface LvmPlace {
 }
 
 export const lvmPlaces: DriverPlaces<LvmLocation, LvmPlace> = {
-  settings: v.strictObject({
-    vg: nameThat(faultOfGroupName),
-    thin: v.optional(nameThat((text) => faultOfVolumeName("", text))),
-  }),
+  settings: lazySettings(async () => (await import("./lvm-settings.js")).lvmSettings),
   locate({ vg }, name) {
     const fault = faultOfVolumeName(vg, name);
     if (fault === undefined) return { vg, lv: name };
     throw new BlockhaulError("ERR_INVALID_REF", { message: fault });
   },
+  provisioningOf: ({ thin }) => (thin === undefined ? "thick" : "thin"),
   createOptions: ({ thin }, provisioning) =>
     thin === undefined || provisioning === "thick" ? {} : { thinPool: thin },
 };
@@ -63,14 +60,4 @@ export async function statsOfPlace({ vg, thin }: LvmPlace): Promise<PlaceStats> 
     });
   }
   return { capacity: size, free: Math.floor((size * (100 - dataPercent)) / 100), granularity };
-}
-
-function nameThat(faultOf: (text: string) => string | undefined) {
-  return v.pipe(
-    v.string(),
-    v.check(
-      (text) => faultOf(text) === undefined,
-      ({ input }) => faultOf(input) ?? "",
-    ),
-  );
 }

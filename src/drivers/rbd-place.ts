@@ -3,10 +3,11 @@ import type { DriverPlaces, ListedVolume, PlaceStats } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { native } from "../native.js";
 import { waitFor } from "../system/wait.js";
+import { lazySettings } from "./lazy-settings.js";
 import { checkImageName } from "./rbd-control.js";
 import { asking, nativePlace } from "./rbd-native.js";
 import type { RbdLocation } from "./rbd-ref.js";
-import { type RbdPlace, rbdSettings } from "./rbd-settings.js";
+import type { RbdPlace } from "./rbd-settings.js";
 
 export type { RbdPlace } from "./rbd-settings.js";
 
@@ -14,7 +15,7 @@ const COUNTED_WITHIN_MS = 15_000;
 
 /** `ceph-ssd:IMAGE` and `ceph-ssd:IMAGE@SNAPSHOT`, taken literally. */
 export const rbdPlaces: DriverPlaces<RbdLocation, RbdPlace> = {
-  settings: rbdSettings,
+  settings: lazySettings(async () => (await import("./rbd-settings.js")).rbdSettings),
   locate: ({ create, ...spot }, name) => {
     const [image = "", ...snapshots] = name.split("@");
     if (snapshots.length === 0) return { ...spot, image: checkImageName(image) };

@@ -2,14 +2,10 @@ import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { type Document, isCollection, isMap, isNode, LineCounter, parseDocument } from "yaml";
 
-import type { ErrorCode } from "../error-codes.js";
 import { toBlockhaulError } from "../errors.js";
 import { onlyGiven } from "../only-given.js";
 import { type MoveSettings, type PlanSettings, planSchema } from "./plan-schema.js";
 import type { Move, MoveFault, MoveOptions, ReadPlan } from "./plan-types.js";
-
-/** What is wrong with a file, whoever wrote it. */
-const FILE_FAULT: ErrorCode = "ERR_INVALID_ARGUMENT";
 
 type Path = readonly (string | number)[];
 
@@ -140,7 +136,7 @@ class PlanReader {
       .map(({ offset, message }) => ({
         move: undefined,
         at: this.#positionOf(offset),
-        code: FILE_FAULT,
+        code: "ERR_INVALID_ARGUMENT",
         message,
         hint: undefined,
       }));

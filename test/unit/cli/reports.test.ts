@@ -238,12 +238,15 @@ describe("the text of jobs", () => {
   const context = { environment: { BLOCKHAUL_STATE_DIR: "/state" } };
 
   it("is a line each: state, share rounded down, ends and time", () => {
-    const lines = jobsTable([
-      job,
-      { ...job, limits: { paused: true } },
-      { ...job, state: "done" },
-      { ...job, state: "unreadable", source: undefined, target: undefined, createdAt: undefined },
-    ]).split("\n");
+    const lines = jobsTable(
+      [
+        job,
+        { ...job, limits: { paused: true } },
+        { ...job, state: "done" },
+        { ...job, state: "unreadable", source: undefined, target: undefined, createdAt: undefined },
+      ],
+      [],
+    ).split("\n");
     expect(lines[1]).toBe("k3v9q2ab  running      99%  a.img   rbd:b   2026-01-02T03:04:05Z");
     expect(lines[2]).toContain("paused       99%");
     expect(lines[3]).toContain("done        100%");
