@@ -6,7 +6,6 @@ import {
   PlanError,
   readPlan,
 } from "../index.js";
-import { onlyGiven } from "../only-given.js";
 import type { CommandContext } from "./command.js";
 import { StoppedBySignal } from "./error-report.js";
 import { estimatePlan } from "./migrate-many-estimate.js";
@@ -39,7 +38,7 @@ export async function runMigrateMany(
   const plan = await readPlan(file);
   const moves = plan.moves.map((move) => ({
     ...move,
-    options: { ...onlyGiven(engineOptions(options)), ...move.options },
+    options: { ...engineOptions(options), ...move.options },
   }));
   const checked = await checkPlan(
     { ...plan, moves },
