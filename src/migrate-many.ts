@@ -11,12 +11,24 @@ import type {
   ManyOptions,
   ManyPlan,
   ManyReport,
+  ReadPlan,
 } from "./migrate/plan-types.js";
 import { listMigrations, migrateVolume, planMigration, resumeMigration } from "./migrate.js";
 
 export { PlanError } from "./migrate/plan-error.js";
-export { readPlan } from "./migrate/plan-file.js";
 export type * from "./migrate/plan-types.js";
+
+/**
+ * Reads a plan. What is wrong with the file is in `faults`, all of it; what could be understood is in
+ * `moves`, so that the rest of the plan can be checked in the same go.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO where the file cannot be read
+ */
+export async function readPlan(file: string): Promise<ReadPlan> {
+  // Who moves one volume needs no parser.
+  const { readPlanFile } = await import("./migrate/plan-file.js");
+  return readPlanFile(file);
+}
 
 /**
  * Looks at everything that a plan names, and changes nothing. All that is wrong is in `faults`, of the plan and

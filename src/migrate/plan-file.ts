@@ -9,13 +9,8 @@ import type { Move, MoveFault, MoveOptions, ReadPlan } from "./plan-types.js";
 
 type Path = readonly (string | number)[];
 
-/**
- * Reads a plan. What is wrong with the file is in `faults`, all of it; what could be understood is in
- * `moves`, so that the rest of the plan can be checked in the same go.
- *
- * @throws BlockhaulError ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO where the file cannot be read
- */
-export async function readPlan(file: string): Promise<ReadPlan> {
+/** As `readPlan` of the API. @throws BlockhaulError ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO */
+export async function readPlanFile(file: string): Promise<ReadPlan> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
