@@ -1,7 +1,7 @@
 /** Many migrations as one plan: read, checked in whole before anything is touched, carried out. */
 import { BlockhaulError } from "./errors.js";
 import { checkMoves, isParallel, type PlanChecks } from "./migrate/plan-check.js";
-import { earlierMigrations, identityOf } from "./migrate/plan-earlier.js";
+import { earlierMigrations, identityNow } from "./migrate/plan-earlier.js";
 import { endOf } from "./migrate/plan-ends.js";
 import { PlanError } from "./migrate/plan-error.js";
 import { runMoves } from "./migrate/plan-run.js";
@@ -68,6 +68,6 @@ export async function migrateVolumes(
 
 async function checksOf({ stateDirectory }: CheckPlanOptions): Promise<PlanChecks> {
   const recorded = await listMigrations({ stateDirectory });
-  const find = await earlierMigrations(recorded, { endOf, identityOf });
+  const find = await earlierMigrations(recorded, { endOf, identityOf: identityNow });
   return { plan: planMigration, endOf, find };
 }

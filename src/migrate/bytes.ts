@@ -1,14 +1,16 @@
 /** The bytes of a migration, moved by the engine. */
 import type { CopyReport } from "../copy/report.js";
 import { copyVolume } from "../copy.js";
-import { BlockhaulError } from "../errors.js";
 import type { GuardName } from "../guards/guard.js";
 import { type JobStatus, listJobs, removeJob } from "../jobs.js";
 import { onlyGiven } from "../only-given.js";
 import { resumeCopy } from "../resume.js";
 import { openVolume, type Volume } from "../volume.js";
+import { identityOf } from "./identity.js";
 import type { Migration } from "./migration.js";
 import { watchOptions } from "./progress.js";
+import { another } from "./rename.js";
+import { nameVolume } from "./target-name.js";
 
 /** Copies a source to the target, or goes on with that where its journal says that a run was cut short. */
 export async function moveBytes(
@@ -76,12 +78,10 @@ export async function openTarget(migration: Migration): Promise<Volume> {
   const volume = await openVolume(targetRef, { mode: "write", signal: watch.signal });
   migration.keep("target", volume);
   const { identity } = record.target;
-  if (identity === undefined || volume.info.identity === identity) return volume;
-  throw new BlockhaulError("ERR_JOURNAL", {
-    side: "target",
-    volume: targetRef,
-    message: `it is another volume: ${volume.info.identity}, and was ${identity}`,
-  });
+  const named = await nameVolume(targetRef);
+  const found = await identityOf(volume, named);
+  if (identity === undefined || found === identity) return volume;
+  throw another(named, found, identity).withContext({ side: "target" });
 }
 
 function guardsOf({ record }: Migration): GuardName[] {

@@ -2,6 +2,7 @@ import { BlockhaulError } from "../errors.js";
 import type { NativeRegionLock } from "../native.js";
 import { openVolume, type Volume } from "../volume.js";
 import { runHook } from "./hooks.js";
+import { identityOf } from "./identity.js";
 import type { HandoverStep, MigrationRecord } from "./record.js";
 import type { MigrationStore } from "./store.js";
 import { type NamedVolume, nameVolume } from "./target-name.js";
@@ -175,16 +176,24 @@ export async function openSource(
   migration: Migration,
   options: { readonly exclusive?: boolean } = {},
 ): Promise<Volume> {
-  const { ref } = await migration.source();
+  const source = await migration.source();
   const { signal } = migration.watch;
-  const volume = await openVolume(ref, { ...options, signal });
+  const volume = await openVolume(source.ref, { ...options, signal });
   const { identity, size } = migration.record.source;
-  if (volume.info.identity === identity && volume.size === size) return volume;
+  const isSame = (await identityOf(volume, source)) === identity;
+  if (isSame && volume.size === size) return volume;
   await volume.close();
   throw new BlockhaulError("ERR_JOURNAL", {
     side: "source",
-    volume: ref,
-    message: "it is not the volume that the migration began with",
+    volume: source.ref,
+    message: isSame
+      ? `it has ${volume.size} bytes, and had ${size} when the migration began`
+      : "it is not the volume that the migration began with",
     hint: `\`blockhaul abort ${migration.id}\` takes back what was made of the target`,
   });
+}
+
+/** Looks whether the source is what the migration began with. @throws BlockhaulError ERR_JOURNAL, ERR_NOT_FOUND */
+export async function checkSource(migration: Migration): Promise<void> {
+  await (await openSource(migration)).close();
 }

@@ -1,9 +1,9 @@
 /** What earlier runs of a plan left of its moves. */
-import { toBlockhaulError } from "../errors.js";
-import { openVolume } from "../volume.js";
+import { identityAt } from "./identity.js";
 import type { MoveEnd } from "./plan-ends.js";
 import type { EarlierMigration } from "./plan-types.js";
 import type { MigrationStatus } from "./status.js";
+import { nameVolume } from "./target-name.js";
 
 /** What is looked at to tell whether a migration still counts. */
 export interface EarlierLooks {
@@ -54,13 +54,11 @@ async function stillCounts(
   return now === undefined || now === "unknown" || now === sourceIdentity;
 }
 
-export async function identityOf(ref: string): Promise<string | undefined> {
+/** Of what has a name now: its identity, "unknown" where it cannot be opened, undefined where nothing has it. */
+export async function identityNow(ref: string): Promise<string | undefined> {
   try {
-    const volume = await openVolume(ref);
-    const { identity } = volume.info;
-    await volume.close();
-    return identity;
-  } catch (error) {
-    return toBlockhaulError(error).code === "ERR_NOT_FOUND" ? undefined : "unknown";
+    return await identityAt(await nameVolume(ref));
+  } catch {
+    return "unknown";
   }
 }

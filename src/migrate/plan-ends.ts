@@ -5,6 +5,7 @@ import path from "node:path";
 import type { Backend } from "../backends.js";
 import type { BlockhaulError } from "../errors.js";
 import { type ResolvedRef, resolveRef } from "../refs.js";
+import { pathOf } from "./identity.js";
 import type { CheckedMove } from "./plan-types.js";
 
 /** One end of a move. */
@@ -38,12 +39,6 @@ async function keyOf({ driver, location, backend }: ResolvedRef): Promise<string
   if (driver.formatRef !== undefined) return `${driver.name} ${driver.formatRef(location)}`;
   const name = driver.nameOf?.(location);
   return backend === undefined || name === undefined ? undefined : `${backend.name}:${name}`;
-}
-
-/** Of image files and block devices. */
-function pathOf(location: unknown): string | undefined {
-  const isPath = typeof location === "object" && location !== null && "path" in location;
-  return isPath && typeof location.path === "string" ? location.path : undefined;
 }
 
 /** Of a file that need not exist. */

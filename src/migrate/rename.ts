@@ -1,12 +1,16 @@
 /** Names that change hands, such that it can be done again after a kill. */
 import { BlockhaulError, type Side, toBlockhaulError } from "../errors.js";
-import { openVolume, type Volume } from "../volume.js";
+import type { Volume } from "../volume.js";
+import { identityAt } from "./identity.js";
 import { type NamedVolume, nameIn } from "./target-name.js";
 
 /**
- * Renames a volume; a run that was killed may have done so already, which its identity tells.
+ * Renames a volume, and no other that has its name by now. A run that was killed may have done so already, which
+ * its identity tells.
  *
- * @throws BlockhaulError ERR_EXISTS where another volume has the name
+ * @param identity undefined where it was never known
+ * @throws BlockhaulError ERR_EXISTS where another volume has the name; ERR_NOT_FOUND; ERR_JOURNAL where another is
+ *   under the old one
  */
 export async function renameOnce(
   from: NamedVolume,
@@ -15,13 +19,33 @@ export async function renameOnce(
 ): Promise<void> {
   const name = nameIn(to);
   if (name === undefined) return;
-  try {
-    await from.driver.renameVolume?.(from.location, name);
-  } catch (thrown) {
-    const error = toBlockhaulError(thrown, { volume: from.ref, operation: "rename" });
-    const isGone = error.code === "ERR_NOT_FOUND" && identity !== undefined;
-    if (!isGone || (await identityAt(to)) !== identity) throw error;
+  const found = identity === undefined ? undefined : await identityAt(from);
+  if (found === identity) {
+    await from.driver.renameVolume?.(from.location, name).catch((thrown: unknown) => {
+      throw toBlockhaulError(thrown, { volume: from.ref, operation: "rename" });
+    });
+    return;
   }
+  if ((await identityAt(to)) === identity) return;
+  throw found === undefined ? missing(from) : another(from, found, identity);
+}
+
+function missing({ ref }: NamedVolume): BlockhaulError {
+  return new BlockhaulError("ERR_NOT_FOUND", {
+    volume: ref,
+    operation: "rename",
+    message: "it does not exist any more",
+  });
+}
+
+/** Something else is under the name of what a migration works on. */
+export function another(
+  { ref }: NamedVolume,
+  found: string,
+  expected: string | undefined,
+): BlockhaulError {
+  const message = `it is another volume: ${found}, and was ${expected}`;
+  return new BlockhaulError("ERR_JOURNAL", { volume: ref, message });
 }
 
 /**
@@ -35,17 +59,4 @@ export function faultOfIdentity({ info, ref }: Volume, side: Side): BlockhaulErr
     volume: ref,
     message: `the driver ${info.driver} knows its volumes by their names alone: one that is renamed would be another`,
   });
-}
-
-/** The identity of the volume that has a name now; undefined where none has. */
-export async function identityAt({ ref }: NamedVolume): Promise<string | undefined> {
-  try {
-    const volume = await openVolume(ref);
-    const { identity } = volume.info;
-    await volume.close();
-    return identity;
-  } catch (thrown) {
-    if (toBlockhaulError(thrown).code === "ERR_NOT_FOUND") return undefined;
-    throw thrown;
-  }
 }

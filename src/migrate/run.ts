@@ -7,10 +7,11 @@ import { onlyGiven } from "../only-given.js";
 import { absoluteRef } from "../refs.js";
 import { openVolume } from "../volume.js";
 import { forgetCopies } from "./bytes.js";
-import { Migration } from "./migration.js";
+import { identityAt, identityOf } from "./identity.js";
+import { checkSource, Migration } from "./migration.js";
 import type { DetailedPlan } from "./plan.js";
 import type { MigrationRecord } from "./record.js";
-import { identityAt, renameOnce } from "./rename.js";
+import { renameOnce } from "./rename.js";
 import { lockSource } from "./source-lock.js";
 import { enterCopying } from "./states/copying.js";
 import { enterCreating, removeTarget } from "./states/creating.js";
@@ -43,7 +44,7 @@ export async function beginMigration(
   let sourceHold: NativeRegionLock | undefined;
   try {
     const source = await openVolume(plan.source, { signal: options.signal });
-    const end = endOf(source);
+    const end = { ...endOf(source), identity: await identityOf(source, ends.source) };
     await source.close();
     const isTemporary = ends.isNew && canRename(ends.target);
     const name = nameIn(ends.target);
@@ -129,6 +130,7 @@ export async function runToEnd(migration: Migration): Promise<MigrationReport> {
 async function goThrough(migration: Migration): Promise<CopyReport | undefined> {
   const isBefore = (state: MigrationState) =>
     ORDER.indexOf(migration.record.state) <= ORDER.indexOf(state);
+  if (migration.isResumed && isBefore("verifying")) await checkSource(migration);
   if (isBefore("creating")) await enterCreating(migration);
   migration.throwIfStopped();
   if (isBefore("freezing")) await enterFreezing(migration);

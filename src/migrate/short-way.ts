@@ -1,10 +1,11 @@
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { verifyVolumes } from "../verify.js";
 import { openVolume, type Volume } from "../volume.js";
+import { identityOf } from "./identity.js";
 import type { Migration } from "./migration.js";
 import { shortWayOf } from "./plan.js";
 import { tellProgress, watchOptions } from "./progress.js";
-import { faultOfIdentity } from "./rename.js";
+import { another, faultOfIdentity } from "./rename.js";
 import { removeTarget } from "./states/creating.js";
 import { nameVolume } from "./target-name.js";
 
@@ -15,6 +16,7 @@ import { nameVolume } from "./target-name.js";
 export async function goShortWay(migration: Migration): Promise<void> {
   if (migration.record.state === "copying") {
     await removeTarget(migration);
+    await migration.note({ target: { ...migration.record.target, identity: undefined } });
     await makeTarget(migration);
     await migration.enter("verifying");
   }
@@ -22,14 +24,25 @@ export async function goShortWay(migration: Migration): Promise<void> {
   let target: Volume | undefined;
   try {
     target = await openVolume(migration.targetRef, { signal: migration.watch.signal });
-    const { identity } = target.info;
-    await migration.note({ target: { ...migration.record.target, identity, size: target.size } });
+    await know(migration, target);
     const { temporary, ref } = migration.record.target;
     const fault = temporary === ref ? undefined : faultOfIdentity(target, "target");
     if (fault !== undefined) throw fault;
     await prove(migration, source, target);
   } finally {
     await Promise.all([source.close(), target?.close()]);
+  }
+}
+
+/** Notes which volume was made; a later run must find that one. */
+async function know(migration: Migration, volume: Volume): Promise<void> {
+  const { target } = migration.record;
+  const named = await nameVolume(migration.targetRef);
+  const identity = await identityOf(volume, named);
+  if (target.identity === undefined) {
+    await migration.note({ target: { ...target, identity, size: volume.size } });
+  } else if (identity !== target.identity) {
+    throw another(named, identity, target.identity).withContext({ side: "target" });
   }
 }
 

@@ -4,8 +4,10 @@ import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { waitFor } from "../../system/wait.js";
 import { exactSize } from "../../units.js";
 import { openVolume, type Volume } from "../../volume.js";
+import { openTarget } from "../bytes.js";
+import { identityAt, identityOf } from "../identity.js";
 import type { Migration } from "../migration.js";
-import { faultOfIdentity, identityAt } from "../rename.js";
+import { faultOfIdentity } from "../rename.js";
 import { type NamedVolume, nameVolume } from "../target-name.js";
 
 /** As long as a cluster shows a client that was killed, and a little more, in milliseconds. */
@@ -13,15 +15,13 @@ const WATCH_MS = 45_000;
 
 /** Makes the target, or opens the one that is there. Where a shorter way will make it, nothing is done. */
 export async function enterCreating(migration: Migration): Promise<void> {
-  const { record, watch } = migration;
+  const { record } = migration;
   const { target, source } = record;
   await migration.enter("creating");
   if (record.method !== "copy") return;
-  const volume = target.isOurs
-    ? await create(migration)
-    : await openVolume(target.temporary, { mode: "write", signal: watch.signal });
+  const volume = target.isOurs ? await create(migration) : await openTarget(migration);
   migration.keep("target", volume);
-  const { identity } = volume.info;
+  const identity = await identityOf(volume, await nameVolume(target.temporary));
   await migration.note({ target: { ...target, identity, size: volume.size } });
   const fault = target.temporary === target.ref ? undefined : faultOfIdentity(volume, "target");
   if (fault !== undefined) throw fault;

@@ -1,9 +1,10 @@
 /** handing-over: names change hands, and only then the source may go. Every step can be done again. */
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { digestVolume } from "../../verify.js";
+import { identityAt } from "../identity.js";
 import { type Migration, openSource } from "../migration.js";
 import { watchOptions } from "../progress.js";
-import { identityAt, renameOnce } from "../rename.js";
+import { renameOnce } from "../rename.js";
 import { besides, type NamedVolume, nameIn, nameVolume } from "../target-name.js";
 
 import { checkSourceUnused, dropSnapshot, dropSourceSnapshot, snapshotName } from "./freezing.js";

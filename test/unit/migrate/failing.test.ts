@@ -65,12 +65,16 @@ const FAILURES: readonly Failure[] = [
     what: "a source that cannot be read",
     code: "ERR_IO",
     phase: "copying",
-    plant: (stage) =>
-      nothing(() =>
+    plant: (stage) => {
+      let opens = 0;
+      return nothing(() =>
         stage.inTheWay("open to read", async (proceed) => {
           const opened = (await proceed()) as { volume: { info: { identity: string } } };
           const { phase } = await stage.status().catch(() => ({ phase: "" }));
-          if (phase !== "freezing" && phase !== "copying") return opened;
+          if (phase !== "copying") return opened;
+          opens += 1;
+          // A resume looks first at which volume it is.
+          if (opens === 2) return opened;
           const { identity } = opened.volume.info;
           return {
             volume: {
@@ -81,7 +85,8 @@ const FAILURES: readonly Failure[] = [
             },
           };
         }),
-      ),
+      );
+    },
   },
   {
     what: "a short way that fails, and leaves half",

@@ -1,5 +1,5 @@
 /** What is not the migration's is neither removed nor renamed, whatever came in between. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import {
   abortMigration,
   BlockhaulError,
@@ -8,8 +8,8 @@ import {
   resumeMigration,
 } from "blockhaul";
 import { describe, expect, it } from "vitest";
-
 import { SIZE } from "../../kills/migrations/sparse.mjs";
+import { flipByte } from "../../support/flip.js";
 import { digest, errorOf, ioError, stageOf } from "./stage.js";
 
 describe("somebody else's volume", () => {
@@ -85,6 +85,63 @@ describe("somebody else's volume", () => {
     expect(readFileSync(stage.source, "utf8")).toBe(bytes);
     renameSync(real, stage.source);
     await stage.isUndone();
+  });
+
+  it("in the source's place is not set aside, though a live source is allowed", async () => {
+    const stage = await stageOf();
+    stage.inTheWay("rename", ioError);
+    const allow = ["live-source"] as const;
+    expect((await errorOf(stage.migrate({ rename: true, allow }))).code).toBe("ERR_IO");
+    stage.outOfTheWay();
+    const real = stage.workspace.path("real");
+    renameSync(stage.source, real);
+    writeFileSync(stage.source, bytes);
+    expect((await errorOf(stage.resume())).code).toBe("ERR_JOURNAL");
+    expect(readFileSync(stage.source, "utf8")).toBe(bytes);
+    await stage.abort();
+    expect(readFileSync(stage.source, "utf8")).toBe(bytes);
+    renameSync(real, stage.source);
+    await stage.isUndone();
+  });
+
+  it("in the source's place is not copied, before a byte was and though a live source is allowed", async () => {
+    const stage = await stageOf();
+    const stop = new AbortController();
+    const allow = ["live-source"] as const;
+    const stopped = stage.migrate({
+      allow,
+      signal: stop.signal,
+      onEvent: (event) => {
+        if (event.type === "state" && event.state === "copying") stop.abort();
+      },
+    });
+    expect((await errorOf(stopped)).code).toBe("ERR_CANCELLED");
+    const real = stage.workspace.path("real");
+    renameSync(stage.source, real);
+    copyFileSync(stage.workspace.path("to/stranger"), stage.source);
+    const again = await errorOf(stage.resume());
+    expect(again).toMatchObject({ code: "ERR_JOURNAL", side: "source" });
+    await stage.abort();
+    renameSync(real, stage.source);
+    await stage.isUndone();
+  });
+
+  it("in the target's place is not taken for what the short way made", async () => {
+    const stage = await stageOf({ shortWay: true, rename: false });
+    const hooks = { beforeHandover: ioError };
+    stage.inTheWay("short way", async (proceed) => {
+      await proceed();
+      flipByte(stage.target, 5_000_000);
+    });
+    expect((await errorOf(stage.migrate({ hooks }))).code).toBe("ERR_VERIFICATION");
+    const { phase } = await stage.status();
+    expect(phase).toBe("verifying");
+    rmSync(stage.target);
+    copyFileSync(stage.source, stage.target);
+    const theirs = digest(stage.target);
+    expect((await errorOf(stage.resume())).code).toBe("ERR_JOURNAL");
+    await stage.abort();
+    expect(digest(stage.target)).toBe(theirs);
   });
 
   it("that may be ours, or not, is left to a person", async () => {
