@@ -17,6 +17,8 @@ export class Migration {
   readonly watch: MigrationWatch;
   /** Another run began it. */
   readonly isResumed: boolean;
+  /** Of the source, as this run found it before it was frozen: source-stamp.ts. */
+  stamp: string | undefined;
   readonly #holds: readonly (NativeRegionLock | undefined)[];
   readonly #open = new Map<string, Volume>();
   #record: MigrationRecord;

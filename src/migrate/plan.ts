@@ -7,6 +7,7 @@ import { openVolume, type Volume } from "../volume.js";
 import { faultOfIdentity } from "./rename.js";
 import { findRoom, type Room } from "./room.js";
 import { problemsOfSettings } from "./settings.js";
+import { stampOf } from "./source-stamp.js";
 import { canRename, type NamedVolume, nameIn, nameTarget, nameVolume } from "./target-name.js";
 import type { Freeze, MigrateOptions, MigrationPlan } from "./types.js";
 
@@ -61,6 +62,7 @@ export async function makePlan(
     if (volume !== undefined && source !== undefined) {
       found.size = volume.size;
       found.freeze = freezeOf(source, volume);
+      notices.push(...(await noticesOfWrites(source, volume, found, options)));
       const fault = options.rename ? faultOfIdentity(volume, "source") : undefined;
       if (fault !== undefined) problems.push(fault);
       found.dataSize = await dataSizeOf(volume, options.signal);
@@ -119,6 +121,20 @@ function freezeOf({ driver }: NamedVolume, { info }: Volume): Freeze {
   if (driver.supports.snapshots && driver.formatRef !== undefined) return "snapshot";
   const isDevice = info.node !== undefined && info.node.inode === undefined;
   return isDevice ? "exclusive" : "guarded";
+}
+
+/** That writes to the source will pass unseen, where nothing cheap shows them. */
+async function noticesOfWrites(
+  source: NamedVolume,
+  volume: Volume,
+  { freeze }: MigrationPlan,
+  { allow = [], deleteSource }: MigrateOptions,
+): Promise<string[]> {
+  const keepsAccount = freeze === "snapshot" && source.driver.changedExtents !== undefined;
+  if (freeze === "frozen" || keepsAccount || allow.includes("live-source")) return [];
+  if ((await stampOf(volume, source)) !== undefined) return [];
+  const end = deleteSource ? " before it is removed, when all of it is read once more" : "";
+  return [`nothing shows whether somebody writes to the source meanwhile${end}: nobody must`];
 }
 
 /** Bytes that the source's map calls data; all of them where it has none. */

@@ -5,6 +5,7 @@ import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import type { NativeRegionLock } from "../native.js";
 import { onlyGiven } from "../only-given.js";
 import { absoluteRef } from "../refs.js";
+import { removeDurably } from "../system/durable-file.js";
 import { openVolume } from "../volume.js";
 import { forgetCopies } from "./bytes.js";
 import { identityAt, identityOf } from "./identity.js";
@@ -171,6 +172,7 @@ export async function goBack(migration: Migration): Promise<MigrationReport> {
     await removeTarget(migration);
     await dropSnapshot(migration);
     await forgetCopies(migration.id, migration.watch.stateDirectory);
+    await removeDurably(migration.store.manifestOf(migration.id));
     await migration.note({ state: "aborted", endedAt: new Date().toISOString() });
     return reportOf(migration, undefined, began);
   });

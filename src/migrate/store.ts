@@ -61,8 +61,9 @@ export class MigrationStore {
     });
   }
 
-  remove(id: string): Promise<void> {
-    return removeDurably(this.fileOf(id));
+  async remove(id: string): Promise<void> {
+    await removeDurably(this.manifestOf(id));
+    await removeDurably(this.fileOf(id));
   }
 
   /**
@@ -82,6 +83,11 @@ export class MigrationStore {
 
   fileOf(id: string): string {
     return path.join(this.jobs.folder, `${id}.migration`);
+  }
+
+  /** What a source held when its removal began, while that goes on. */
+  manifestOf(id: string): string {
+    return path.join(this.jobs.folder, `${id}.manifest`);
   }
 
   #explained(error: unknown): BlockhaulError {

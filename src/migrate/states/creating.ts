@@ -1,17 +1,14 @@
 /** creating: the target comes into being, under its temporary name. */
 import type { SnapshotInfo } from "../../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
-import { waitFor } from "../../system/wait.js";
 import { exactSize } from "../../units.js";
 import { openVolume, type Volume } from "../../volume.js";
 import { openTarget } from "../bytes.js";
 import { identityAt, identityOf } from "../identity.js";
 import type { Migration } from "../migration.js";
+import { removeVolume, WATCH_MS } from "../remove-volume.js";
 import { faultOfIdentity } from "../rename.js";
 import { type NamedVolume, nameVolume } from "../target-name.js";
-
-/** As long as a cluster shows a client that was killed, and a little more, in milliseconds. */
-const WATCH_MS = 45_000;
 
 /** Makes the target, or opens the one that is there. Where a shorter way will make it, nothing is done. */
 export async function enterCreating(migration: Migration): Promise<void> {
@@ -76,25 +73,9 @@ async function create(migration: Migration): Promise<Volume> {
 export async function removeTarget(migration: Migration): Promise<void> {
   const { target } = migration.record;
   if (!target.isOurs || !(await isSurelyOurs(migration))) return;
-  const { driver, location } = await nameVolume(target.temporary);
-  await dropCarried(migration, { driver, location });
-  let last: unknown;
-  const removed = await waitFor(
-    async () => {
-      try {
-        await driver.deleteVolume?.(location);
-        return true;
-      } catch (error) {
-        last = error;
-        const code = error instanceof BlockhaulError ? error.code : codeOf(error);
-        if (code === "ERR_NOT_FOUND" || code === "ENOENT") return true;
-        if (code !== "ERR_IN_USE") throw error;
-        return undefined;
-      }
-    },
-    { deadlineMs: WATCH_MS, longestMs: 1000, signal: migration.watch.signal },
-  );
-  if (!removed) throw last;
+  const named = await nameVolume(target.temporary);
+  await dropCarried(migration, named);
+  await removeVolume(named, { deadlineMs: WATCH_MS, signal: migration.watch.signal });
 }
 
 /** A target that has snapshots is not removed: those that it was given go first. */
@@ -132,8 +113,4 @@ async function isSurelyOurs({ record }: Migration): Promise<boolean> {
     message: "it may have been made by this migration, or by somebody else",
     hint: "look at it, remove it if it is of no use, and try again",
   });
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
 }

@@ -3,6 +3,7 @@ import type { SnapshotInfo } from "../../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { checkGuards, throwRefusal } from "../../guards/check.js";
 import { type Migration, openSource } from "../migration.js";
+import { stampSource } from "../source-stamp.js";
 import { nameVolume } from "../target-name.js";
 
 /** What a snapshot of a migration is called. */
@@ -17,6 +18,7 @@ export async function enterFreezing(migration: Migration): Promise<void> {
     await migration.note({ isPrepared: true });
   }
   await checkSourceUnused(migration);
+  migration.stamp = await stampSource(migration);
   if (migration.record.freeze === "snapshot") await takeSnapshot(migration);
   await claimSource(migration);
 }

@@ -68,8 +68,9 @@ export function momentousDriver(fileDriver, abilities, { around, moment }) {
       `${name}:${file}${snapshot === undefined ? "" : `@${snapshot}`}`,
     openVolume: async (location, options) => {
       const what = options.create ? "create" : `open to ${options.mode}`;
-      const action = async () => fileDriver.openVolume({ path: await fileOf(location) }, options);
-      return around(what, action)();
+      const action = async (/** @type {Location} */ place) =>
+        fileDriver.openVolume({ path: await fileOf(place) }, options);
+      return around(what, action)(location);
     },
     closeVolume: around("close", async ({ volume }) => volume.close?.()),
     deleteVolume: around("delete", async (location) => {

@@ -1,4 +1,5 @@
-import { BlockhaulError } from "blockhaul";
+import { statSync, utimesSync } from "node:fs";
+import { BlockhaulError, planMigration } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
 import { flipByte } from "../../support/flip.js";
@@ -38,6 +39,85 @@ describe("a source that is written to", () => {
     await stage.isUndone();
   });
 
+  it.each([{}, { rename: true }, { rename: true, verify: false }])(
+    "within the only run is not handed over: %o",
+    async (options) => {
+      const stage = await stageOf();
+      const hooks = { beforeHandover: () => write(stage) };
+      const error = await errorOf(stage.migrate({ ...options, hooks }));
+      expect(error).toMatchObject({ code: "ERR_LIVE_SOURCE", side: "source" });
+      await stage.abort();
+      write(stage);
+      await stage.isUndone();
+    },
+  );
+
+  it("within the only run is not handed over, though it hides the time of that", async () => {
+    const stage = await stageOf();
+    const beforeHandover = () => {
+      const { atime, mtime } = statSync(stage.source);
+      write(stage);
+      utimesSync(stage.source, atime, mtime);
+    };
+    const failed = errorOf(stage.migrate({ hooks: { beforeHandover } }));
+    expect((await failed).code).toBe("ERR_LIVE_SOURCE");
+  });
+
+  it("with what it holds anyway is handed over", async () => {
+    const stage = await stageOf();
+    const beforeHandover = () => {
+      write(stage);
+      write(stage);
+    };
+    await stage.migrate({ rename: true, hooks: { beforeHandover } });
+    await stage.isDone();
+  });
+
+  it("whose snapshot keeps no account of it is not handed over either", async () => {
+    const stage = await stageOf({ snapshots: true });
+    Object.assign(stage.driver, { changedExtents: undefined });
+    const hooks = { beforeHandover: () => write(stage) };
+    expect((await errorOf(stage.migrate({ hooks }))).code).toBe("ERR_LIVE_SOURCE");
+  });
+
+  it.each([
+    { what: "its snapshot", abilities: { snapshots: true }, call: "drop snapshot" },
+    { what: "nothing but a look", abilities: {}, call: "open to read" },
+  ])("after it was compared is not removed, frozen by $what", async ({ abilities, call }) => {
+    const stage = await stageOf(abilities);
+    let opens = 0;
+    const afterHandover = () =>
+      stage.inTheWay(call, async (proceed, { path }) => {
+        opens += path === stage.source ? 1 : 0;
+        // Of those that look at the source: its stamp, its bytes, its stamp again.
+        if (call === "drop snapshot" || opens === 3) write(stage);
+        return proceed();
+      });
+    const options = { deleteSource: true, hooks: { afterHandover } };
+    expect((await errorOf(stage.migrate(options))).code).toBe("ERR_LIVE_SOURCE");
+    stage.outOfTheWay();
+    expect((await errorOf(stage.resume())).code).toBe("ERR_LIVE_SOURCE");
+    await stage.abort();
+    write(stage);
+    await stage.isUndone();
+  });
+
+  it("while it is compared is not removed, where only its snapshot tells", async () => {
+    const stage = await stageOf({ snapshots: true });
+    const afterHandover = () => {
+      let closed = 0;
+      stage.inTheWay("close", async (proceed) => {
+        await proceed();
+        closed += 1;
+        // The target, the source for its stamp, and the source after it was read.
+        if (closed === 3) write(stage);
+      });
+    };
+    const options = { deleteSource: true, hooks: { afterHandover } };
+    const error = await errorOf(stage.migrate(options));
+    expect(error).toMatchObject({ code: "ERR_LIVE_SOURCE", offset: expect.any(Number) });
+  });
+
   it("is not removed", async () => {
     const stage = await stageOf();
     const hooks = { afterHandover: () => write(stage) };
@@ -73,9 +153,26 @@ describe("a source that is written to", () => {
     const error = await errorOf(stage.migrate(options));
     expect(error.code).toBe("ERR_IN_USE");
     expect(error.message).toContain("late");
-    expect(stage.listing()).toContain("from/disk@monday from/disk@late");
+    expect(stage.listing()).toMatch(/from\/disk@monday .*from\/disk@late/);
     await stage.driver.deleteSnapshot?.({ path: stage.source, snapshot: "late" });
     await stage.abort();
     await stage.isUndone();
   });
+});
+
+it("that nothing would show is said beforehand", async () => {
+  const noticesOf = async (stage: Stage, options = {}) => {
+    const plan = await planMigration(`${stage.from}:disk`, `${stage.to}:disk`, options);
+    return plan.notices.filter((notice) => notice.includes("nothing shows"));
+  };
+  const stage = await stageOf();
+  expect(await noticesOf(stage)).toEqual([]);
+  stage.inTheWay("open to read", async (proceed) => {
+    const { volume } = (await proceed()) as { volume: { close(): Promise<void> } };
+    return { volume: { size: 4096, read: async () => {}, close: () => volume.close() } };
+  });
+  expect(await noticesOf(stage)).toHaveLength(1);
+  expect(await noticesOf(stage, { allow: ["live-source"] })).toEqual([]);
+  const [notice] = await noticesOf(stage, { deleteSource: true });
+  expect(notice).toContain("before it is removed");
 });

@@ -1,0 +1,121 @@
+/** Whether the source still holds what was copied of it. */
+import { chunksOf } from "../copy/chunks.js";
+import { hold, watchOf } from "../copy/engine.js";
+import { planReading } from "../copy/plan.js";
+import { readDigests } from "../copy/verification.js";
+import type { Extent } from "../driver.js";
+import { BlockhaulError } from "../errors.js";
+import { writeManifest } from "../manifest.js";
+import type { NativeJournal } from "../native.js";
+import { type Migration, openSource } from "./migration.js";
+import { watchOptions } from "./progress.js";
+import { stampSource } from "./source-stamp.js";
+import { checkSourceUnused, snapshotName } from "./states/freezing.js";
+
+/**
+ * What was written to the source since it was frozen is not on the target. Where its storage keeps no account of
+ * that, and its stamp has changed or was not taken by this run, it is read.
+ *
+ * @throws BlockhaulError ERR_LIVE_SOURCE; what says that somebody uses it; ERR_JOURNAL where it is another volume
+ */
+export async function checkUnchanged(migration: Migration): Promise<void> {
+  const { record, stamp } = migration;
+  if (record.settings.allow?.includes("live-source")) return;
+  if (record.freeze === "frozen") return;
+  await checkSourceUnused(migration);
+  const extents = await changedSinceFrozen(migration);
+  if (extents !== undefined) return refuseChanged(migration, extents);
+  const isStill = stamp !== undefined && (await stampSource(migration)) === stamp;
+  // Nothing shows writes to it, and this run has watched who uses it: the plan says so.
+  if (isStill || (stamp === undefined && !migration.isResumed)) return;
+  if (record.digest !== undefined) return compareSource(migration);
+  const { ref } = await migration.source();
+  if (stamp !== undefined)
+    throw changed(
+      migration,
+      ref,
+      "it seems to have been written to, and no digest was taken that could tell",
+    );
+  await migration.notice(
+    "nothing tells whether the source was written to between two runs: no digest was taken",
+  );
+}
+
+/** What was written since the migration's snapshot; undefined where there is none, or nobody knows. */
+async function changedSinceFrozen(migration: Migration): Promise<readonly Extent[] | undefined> {
+  const { record } = migration;
+  const { driver, location } = await migration.source();
+  if (record.freeze !== "snapshot" || migration.hasDone("snapshots-dropped")) return undefined;
+  return driver.changedExtents?.(location, snapshotName(record.id));
+}
+
+async function refuseChanged(migration: Migration, extents: readonly Extent[]): Promise<void> {
+  const [first] = extents;
+  if (first === undefined) return;
+  const { ref } = await migration.source();
+  const { id } = migration;
+  throw new BlockhaulError("ERR_LIVE_SOURCE", {
+    side: "source",
+    volume: ref,
+    offset: first.offset,
+    message: "it was written to since the migration began",
+    hint: `what was written is not on the target: \`blockhaul abort ${id}\`, and begin anew`,
+  });
+}
+
+/**
+ * Reads all of the source, which must hold what the target was proven to hold, and asks its storage what was
+ * written meanwhile to what had been read.
+ *
+ * @param manifest a file that gets the digests of its chunks
+ * @throws BlockhaulError ERR_LIVE_SOURCE
+ */
+export async function proveSource(migration: Migration, manifest: string): Promise<void> {
+  await compareSource(migration, manifest);
+  const extents = await changedSinceFrozen(migration);
+  if (extents !== undefined) await refuseChanged(migration, extents);
+}
+
+/** @throws BlockhaulError ERR_LIVE_SOURCE where the source's stamp is another by now */
+export async function refuseStamped(migration: Migration, before: string | undefined) {
+  if ((await stampSource(migration)) === before) return;
+  const { ref } = await migration.source();
+  throw changed(migration, ref, "it was written to while it was compared");
+}
+
+async function compareSource(migration: Migration, manifest?: string): Promise<void> {
+  const { digest = "" } = migration.record;
+  const algorithm = digest.startsWith("sha256:") ? "sha256" : "xxh3";
+  const watch = { ...watchOptions(migration), digest: algorithm } as const;
+  const volume = await openSource(migration);
+  let list: NativeJournal | undefined;
+  try {
+    const plan = planReading(volume, watch);
+    const whole = { begin: 0, end: plan.size };
+    const found = await hold(volume, "verify", (held) =>
+      readDigests(held, plan, whole, watchOf(watch, "verify")),
+    );
+    list = found.list;
+    if (`${algorithm}:${found.digest}` !== digest) {
+      throw changed(migration, volume.ref, "it does not hold any more what was copied");
+    }
+    if (manifest === undefined) return;
+    const { source, target } = migration.record;
+    const { ref, identity = "", size = 0 } = target;
+    const end = { ref, identity, size, blockSize: source.blockSize };
+    const header = { source, target: end, size: plan.size, algorithm, digest } as const;
+    await writeManifest(manifest, header, chunksOf(list, 0, plan.size));
+  } finally {
+    list?.close();
+    await volume.close();
+  }
+}
+
+function changed({ id }: Migration, volume: string, message: string): BlockhaulError {
+  return new BlockhaulError("ERR_LIVE_SOURCE", {
+    side: "source",
+    volume,
+    message,
+    hint: `\`blockhaul abort ${id}\` goes back to it; the target has what the source held when it was frozen`,
+  });
+}

@@ -1,0 +1,104 @@
+/** What shows that a volume was written to, without reading it. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { openVolume } from "blockhaul";
+import { describe, expect, it } from "vitest";
+
+import { stampOf } from "../../../src/migrate/source-stamp.js";
+import type { Volume } from "../../../src/volume.js";
+import { Workspace } from "../../support/workspace.js";
+
+describe("the stamp of a file", () => {
+  it("stays until it is written to, however soon that is", async () => {
+    using workspace = new Workspace();
+    const file = workspace.path("disk");
+    writeFileSync(file, "before");
+    const volume = await openVolume(file);
+    const look = () => stampOf(volume, { location: { path: file } });
+    const before = await look();
+    expect(before).toBeTypeOf("string");
+    expect(await look()).toBe(before);
+    writeFileSync(file, "beside", { flag: "r+" });
+    expect(await look()).not.toBe(before);
+    await volume.close();
+  });
+
+  it("is none where its path leads to another", async () => {
+    using workspace = new Workspace();
+    const [file, other] = [workspace.path("disk"), workspace.path("other")];
+    writeFileSync(file, "ours");
+    writeFileSync(other, "somebody's");
+    const volume = await openVolume(file);
+    expect(await stampOf(volume, { location: { path: other } })).toBeUndefined();
+    await volume.close();
+  });
+});
+
+describe("the stamp of a device", () => {
+  /** A sysfs whose device has a name that can be opened and flushed. */
+  function host() {
+    const workspace = new Workspace();
+    const name = `shm/blockhaul-stamp-${process.pid}`;
+    writeFileSync(`/dev/${name}`, "");
+    const fileOf = (file: string) => workspace.path(`sys/dev/block/8:16/${file}`);
+    const put = (file: string, text: string) => {
+      const whole = fileOf(file);
+      mkdirSync(path.dirname(whole), { recursive: true });
+      writeFileSync(whole, text);
+    };
+    put("uevent", `MAJOR=8\nDEVNAME=${name}\n`);
+    put("queue/iostats", "1\n");
+    put("diskseq", "9\n");
+    put("stat", STAT.join("  "));
+    const info = { node: { major: 8, minor: 16 } };
+    const look = () => stampOf({ info } as Volume, { location: {} }, workspace.path("sys"));
+    const end = () => {
+      rmSync(`/dev/${name}`);
+      workspace[Symbol.dispose]();
+    };
+    return { put, look, fileOf, [Symbol.dispose]: end };
+  }
+
+  const STAT = Array.from({ length: 17 }, (_, index) => 100 + index);
+
+  it("counts what was written and discarded, and not what was read", async () => {
+    using device = host();
+    const before = await device.look();
+    expect(before).toBe("9 104 106 111 113");
+    device.put("stat", STAT.with(0, 999).with(2, 999).with(9, 999).join(" "));
+    expect(await device.look()).toBe(before);
+    for (const index of [4, 6, 11, 13]) {
+      device.put("stat", STAT.with(index, 999).join(" "));
+      expect(await device.look(), `field ${index}`).not.toBe(before);
+    }
+  });
+
+  it("is another once the device was attached anew", async () => {
+    using device = host();
+    const before = await device.look();
+    device.put("diskseq", "10\n");
+    expect(await device.look()).not.toBe(before);
+  });
+
+  it("is none of a device that does not count, or cannot be flushed", async () => {
+    using device = host();
+    device.put("queue/iostats", "0\n");
+    expect(await device.look()).toBeUndefined();
+    device.put("queue/iostats", "1\n");
+    device.put("uevent", "DEVNAME=shm/blockhaul-not-there\n");
+    expect(await device.look()).toBeUndefined();
+  });
+
+  it("of a partition is asked of its disk whether it counts", async () => {
+    using device = host();
+    rmSync(device.fileOf("queue"), { recursive: true });
+    expect(await device.look()).toBeUndefined();
+    device.put("../queue/iostats", "1\n");
+    expect(await device.look()).toBeDefined();
+  });
+});
+
+it("is none of a volume that is no file or device of this host", async () => {
+  const volume = { info: {} } as Volume;
+  expect(await stampOf(volume, { location: {} })).toBeUndefined();
+});
