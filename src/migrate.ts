@@ -3,8 +3,10 @@ import { BlockhaulError } from "./errors.js";
 import { forgetCopies } from "./migrate/bytes.js";
 import { makePlan } from "./migrate/plan.js";
 import { beginMigration, goBack, runToEnd, takeUp } from "./migrate/run.js";
+import { snapshotName } from "./migrate/states/freezing.js";
 import { findMigration, type MigrationStatus } from "./migrate/status.js";
 import { MigrationStore } from "./migrate/store.js";
+import { temporaryName } from "./migrate/target-name.js";
 import type {
   MigrateOptions,
   MigrationPlan,
@@ -99,7 +101,7 @@ export async function abortMigration(
  * Forgets a migration that has ended.
  *
  * @throws BlockhaulError ERR_NOT_FOUND; ERR_IN_USE while a process works on it; ERR_INVALID_ARGUMENT where it
- *   has not ended: what it made would be nobody's
+ *   has not ended: what it made would be nobody's; ERR_JOURNAL of one that is unreadable, for the same reason
  */
 export async function removeMigration(
   id: string,
@@ -108,6 +110,13 @@ export async function removeMigration(
   const status = await findMigration(id, { stateDirectory });
   if (status === undefined) {
     throw new BlockhaulError("ERR_NOT_FOUND", { message: `there is no migration ${id}` });
+  }
+  if (status.state === "unreadable") {
+    throw new BlockhaulError("ERR_JOURNAL", {
+      volume: status.file,
+      message: "nobody can tell what that migration made, which would be nobody's then",
+      hint: `look for volumes called …${temporaryName("", status.id)}, and the snapshot ${snapshotName(status.id)}; then remove the file`,
+    });
   }
   if (status.state !== "done" && status.state !== "aborted") {
     throw new BlockhaulError(status.state === "running" ? "ERR_IN_USE" : "ERR_INVALID_ARGUMENT", {

@@ -24,8 +24,8 @@ export function jobsTable(
         migration.id,
         migrationState(migration),
         "-",
-        migration.source,
-        migration.target,
+        migration.source || "-",
+        migration.target || "-",
         timeText(migration.endedAt ?? migration.begunAt),
       ]),
     ],
@@ -35,6 +35,14 @@ export function jobsTable(
 /** All that is known of a migration. */
 export function migrationText(migration: MigrationStatus): string {
   const { state, pid, size, error, resumable, abortable, id } = migration;
+  if (state === "unreadable") {
+    return alignFields([
+      ["migration", id],
+      ["state", state],
+      ["error", error?.message ?? "-"],
+      ["recorded in", migration.file],
+    ]);
+  }
   const fields: (readonly [string, string | undefined])[] = [
     ["migration", id],
     ["state", `${migrationState(migration)}${state === "running" ? `, process ${pid}` : ""}`],
@@ -114,5 +122,5 @@ function limitsText({ bandwidthLimit = 0, iopsLimit = 0 }: JobStatus["limits"]) 
 
 /** Without fractions of a second. */
 function timeText(time: string | undefined): string {
-  return time?.replace(/\.\d+Z$/, "Z") ?? "-";
+  return time?.replace(/\.\d+Z$/, "Z") || "-";
 }

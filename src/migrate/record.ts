@@ -44,6 +44,8 @@ export interface MigrationRecord {
   readonly state: MigrationState;
   readonly source: VolumeEnd;
   readonly target: RecordedTarget;
+  /** Where the refs of the two led: places.ts. */
+  readonly places?: Readonly<Record<"source" | "target", string | undefined>> | undefined;
   readonly method: string;
   readonly freeze: Freeze;
   readonly settings: MigrationSettings;

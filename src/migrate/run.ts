@@ -10,6 +10,7 @@ import { openVolume } from "../volume.js";
 import { forgetCopies } from "./bytes.js";
 import { identityAt, identityOf } from "./identity.js";
 import { checkSource, Migration } from "./migration.js";
+import { checkPlaces, placeOf } from "./places.js";
 import type { DetailedPlan } from "./plan.js";
 import type { MigrationRecord } from "./record.js";
 import { renameOnce } from "./rename.js";
@@ -19,7 +20,7 @@ import { enterCreating, removeTarget } from "./states/creating.js";
 import { dropSnapshot, enterFreezing } from "./states/freezing.js";
 import { enterHandingOver } from "./states/handing-over.js";
 import { MigrationStore } from "./store.js";
-import { besides, canRename, nameIn, nameVolume } from "./target-name.js";
+import { besides, canRename, nameIn, nameVolume, temporaryName } from "./target-name.js";
 import {
   HOOK_NAMES,
   type MigrateOptions,
@@ -51,7 +52,7 @@ export async function beginMigration(
     const name = nameIn(ends.target);
     const target = absoluteRef(ends.target.ref);
     const temporary = isTemporary
-      ? absoluteRef(besides(ends.target, `${name}.blockhaul-${id}`).ref)
+      ? absoluteRef(besides(ends.target, temporaryName(name, id)).ref)
       : target;
     const now = new Date().toISOString();
     const record: MigrationRecord = {
@@ -62,6 +63,10 @@ export async function beginMigration(
       state: "planned",
       source: end,
       target: { ref: target, temporary, isOurs: ends.isNew },
+      places: {
+        source: placeOf(await nameVolume(end.ref)),
+        target: placeOf(await nameVolume(target)),
+      },
       method: plan.method,
       freeze: plan.freeze,
       settings: onlyGiven(plan.settings),
@@ -106,6 +111,7 @@ export async function takeUp(id: string, watch: ResumeMigrationOptions): Promise
   const hold = await store.hold(whole);
   try {
     const record = await store.read(whole);
+    if (!hasEnded(record)) await checkPlaces(record);
     const { error: _error, endedAt: _endedAt, ...rest } = record;
     const { allow = [] } = rest.settings;
     const settings = { ...rest.settings, allow: [...allow, ...(watch.allow ?? [])] };
@@ -116,6 +122,10 @@ export async function takeUp(id: string, watch: ResumeMigrationOptions): Promise
     hold.release();
     throw error;
   }
+}
+
+function hasEnded({ state }: MigrationRecord): boolean {
+  return state === "done" || state === "aborted";
 }
 
 /** Goes through the states that are left, to the end. */

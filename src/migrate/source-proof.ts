@@ -10,7 +10,7 @@ import type { NativeJournal } from "../native.js";
 import { type Migration, openSource } from "./migration.js";
 import { watchOptions } from "./progress.js";
 import { stampSource } from "./source-stamp.js";
-import { checkSourceUnused, snapshotName } from "./states/freezing.js";
+import { checkSourceUnused, findSnapshot, snapshotName } from "./states/freezing.js";
 
 /**
  * What was written to the source since it was frozen is not on the target. Where its storage keeps no account of
@@ -41,12 +41,15 @@ export async function checkUnchanged(migration: Migration): Promise<void> {
   );
 }
 
-/** What was written since the migration's snapshot; undefined where there is none, or nobody knows. */
+/** What was written since the migration's snapshot; undefined where that is gone, or nobody keeps account. */
 async function changedSinceFrozen(migration: Migration): Promise<readonly Extent[] | undefined> {
   const { record } = migration;
   const { driver, location } = await migration.source();
-  if (record.freeze !== "snapshot" || migration.hasDone("snapshots-dropped")) return undefined;
-  return driver.changedExtents?.(location, snapshotName(record.id));
+  const name = snapshotName(record.id);
+  if (record.freeze !== "snapshot" || (await findSnapshot(migration, name)) === undefined) {
+    return undefined;
+  }
+  return driver.changedExtents?.(location, name);
 }
 
 async function refuseChanged(migration: Migration, extents: readonly Extent[]): Promise<void> {

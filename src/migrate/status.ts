@@ -1,3 +1,4 @@
+import { type BlockhaulError, toBlockhaulError } from "../errors.js";
 import type { MigrationRecord } from "./record.js";
 import { MigrationStore } from "./store.js";
 import type { MigrationState } from "./types.js";
@@ -7,17 +8,20 @@ export interface MigrationStatus {
   readonly id: string;
   /**
    * "interrupted": stopped on request, or its process is gone; "failed": by `error`. Both can be resumed, and
-   * aborted; of one that began to go back, only the latter.
+   * aborted; of one that began to go back, only the latter. "unreadable": its record says nothing that this
+   * version understands, and nothing but `id`, `error` and `file` is known of it.
    */
-  readonly state: "running" | "interrupted" | "failed" | "done" | "aborted";
+  readonly state: "running" | "interrupted" | "failed" | "done" | "aborted" | "unreadable";
   /** How far it came. */
-  readonly phase: MigrationState;
+  readonly phase: MigrationState | "unreadable";
   readonly resumable: boolean;
   readonly abortable: boolean;
   readonly source: string;
   /** Of the source when it began. */
   readonly sourceIdentity: string;
   readonly target: string;
+  /** Once it was made, or opened. */
+  readonly targetIdentity: string | undefined;
   /** Where the target can be opened now. */
   readonly openTarget: string;
   /** Bytes. */
@@ -46,8 +50,8 @@ export async function listMigrations({
   const store = new MigrationStore(stateDirectory);
   const found: MigrationStatus[] = [];
   for (const id of await store.ids()) {
-    const record = await store.read(id).catch(() => undefined);
-    if (record !== undefined) found.push(await statusOf(store, record));
+    const status = await readStatus(store, id);
+    if (status !== undefined) found.push(status);
   }
   return found.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
 }
@@ -56,7 +60,7 @@ export async function listMigrations({
  * One migration; undefined where none has the id.
  *
  * @param id or the beginning of one that no other has
- * @throws BlockhaulError ERR_INVALID_ARGUMENT where several begin like this; ERR_JOURNAL
+ * @throws BlockhaulError ERR_INVALID_ARGUMENT where several begin like this
  */
 export async function findMigration(
   id: string,
@@ -64,7 +68,48 @@ export async function findMigration(
 ): Promise<MigrationStatus | undefined> {
   const store = new MigrationStore(stateDirectory);
   const whole = await store.find(id);
-  return whole === undefined ? undefined : statusOf(store, await store.read(whole));
+  return whole === undefined ? undefined : readStatus(store, whole);
+}
+
+/** Undefined of one that was just removed. */
+async function readStatus(store: MigrationStore, id: string): Promise<MigrationStatus | undefined> {
+  try {
+    return await statusOf(store, await store.read(id));
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown);
+    return error.code === "ERR_NOT_FOUND" ? undefined : unreadable(store, id, error);
+  }
+}
+
+function unreadable(
+  store: MigrationStore,
+  id: string,
+  { code, message }: BlockhaulError,
+): MigrationStatus {
+  return {
+    id,
+    state: "unreadable",
+    phase: "unreadable",
+    resumable: false,
+    abortable: false,
+    source: "",
+    sourceIdentity: "",
+    target: "",
+    targetIdentity: undefined,
+    openTarget: "",
+    size: 0,
+    method: "",
+    digest: undefined,
+    verified: false,
+    setAside: undefined,
+    notices: [],
+    createdAt: "",
+    begunAt: "",
+    endedAt: undefined,
+    pid: 0,
+    error: { code, message },
+    file: store.fileOf(id),
+  };
 }
 
 async function statusOf(store: MigrationStore, record: MigrationRecord): Promise<MigrationStatus> {
@@ -84,6 +129,7 @@ async function statusOf(store: MigrationStore, record: MigrationRecord): Promise
     source: record.source.ref,
     sourceIdentity: record.source.identity,
     target: record.target.ref,
+    targetIdentity: record.target.identity,
     openTarget: isRenamed ? record.target.ref : record.target.temporary,
     size: record.source.size,
     method: record.method,

@@ -58,6 +58,16 @@ export function besides(volume: NamedVolume, name: string): NamedVolume {
   return { ref, driver, location, backend };
 }
 
+/** What a target is called until the hand-over. */
+export function temporaryName(name: string | undefined, id: string): string {
+  return `${name}.blockhaul-${id}`;
+}
+
+/** What a source is called that was set aside. */
+export function asideName(name: string | undefined, id: string): string {
+  return `${name}.moved-${id}`;
+}
+
 /** Whether a driver can give the volume another name in its place. */
 export function canRename({ driver }: NamedVolume): boolean {
   const { supports, renameVolume, nameOf, siblingOf } = driver;

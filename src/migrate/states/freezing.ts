@@ -79,8 +79,11 @@ async function useSnapshot(migration: Migration, name: string): Promise<void> {
   });
 }
 
-/** A source that is gone has none. */
-async function findSnapshot(migration: Migration, name: string): Promise<string | undefined> {
+/** The ref of a snapshot of the source, by its name. A source that is gone has none. */
+export async function findSnapshot(
+  migration: Migration,
+  name: string,
+): Promise<string | undefined> {
   const { driver, location } = await migration.source();
   let snapshots: readonly SnapshotInfo[] = [];
   try {

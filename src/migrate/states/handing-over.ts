@@ -4,7 +4,7 @@ import { renameOnce } from "../rename.js";
 import { checkUnchanged } from "../source-proof.js";
 import { removeSource } from "../source-removal.js";
 import { checkTarget } from "../target-check.js";
-import { besides, type NamedVolume, nameIn, nameVolume } from "../target-name.js";
+import { asideName, besides, nameIn, nameVolume } from "../target-name.js";
 import { dropSnapshot } from "./freezing.js";
 
 export async function enterHandingOver(migration: Migration): Promise<void> {
@@ -42,16 +42,11 @@ async function checkSinceThen(migration: Migration): Promise<void> {
 async function setAside(migration: Migration): Promise<void> {
   if (migration.hasDone("set-aside")) return;
   const source = await migration.source();
-  const aside = asideOf(source, migration.id);
+  const aside = besides(source, asideName(nameIn(source), migration.id));
   await migration.did("setting-aside", { setAside: aside.ref });
   const { identity } = migration.record.source;
   await renameOnce(source, aside, identity);
   await migration.did("set-aside");
-}
-
-/** What a source is called that was set aside. */
-export function asideOf(source: NamedVolume, id: string): NamedVolume {
-  return besides(source, `${nameIn(source)}.moved-${id}`);
 }
 
 async function renameTarget(migration: Migration): Promise<void> {

@@ -64,6 +64,19 @@ describe("a target that somebody removed", () => {
   });
 });
 
+it("goes on after its snapshot was dropped, and that was not written down", async () => {
+  const stage = await stageOf({ snapshots: true });
+  stage.inTheWay("drop snapshot", async (proceed) => {
+    await proceed();
+    return ioError();
+  });
+  expect((await errorOf(stage.migrate(options))).code).toBe("ERR_IO");
+  stage.outOfTheWay();
+  await stage.resume();
+  expect(existsSync(stage.source)).toBe(false);
+  await stage.isDone();
+});
+
 describe("a removal that was cut short", () => {
   /** As storage does it that frees a volume's bytes before it takes the name away. */
   async function cutShort(zeroed: number, rest = ioError): Promise<Stage> {
