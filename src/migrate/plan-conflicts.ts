@@ -4,7 +4,16 @@ import { faultOf } from "./plan-order.js";
 import type { MoveFault } from "./plan-types.js";
 
 /** Whether nothing is under the source's name any more when the move is done. */
-export function freesSource({ move: { options = {} } }: Pick<LookedAt, "move">): boolean {
+export function freesSource({ move, ends }: Pick<LookedAt, "move" | "ends">): boolean {
+  const { rename, deleteSource } = move.options ?? {};
+  const { source, target } = ends;
+  // Within one backend, a rename gives the name to the target at once.
+  if (rename) return source.key === undefined || source.key !== target.key;
+  return deleteSource === true;
+}
+
+/** Whether the source is gone, or has another name, when the move is done. */
+function takesSource({ move: { options = {} } }: LookedAt): boolean {
   return options.deleteSource === true || options.rename === true;
 }
 
@@ -27,7 +36,7 @@ function sameTargets(looked: readonly LookedAt[]): MoveFault[] {
 
 /** A source may be copied by others before it is taken away. */
 function takenSources(looked: readonly LookedAt[]): MoveFault[] {
-  return looked.filter(freesSource).flatMap((one) => {
+  return looked.filter(takesSource).flatMap((one) => {
     const { key } = one.ends.source;
     const others = looked.filter(
       (other) =>

@@ -14,7 +14,7 @@ export interface EarlierLooks {
 
 export type Recorded = Pick<
   MigrationStatus,
-  "id" | "state" | "resumable" | "source" | "sourceIdentity" | "target"
+  "id" | "state" | "resumable" | "source" | "sourceIdentity" | "target" | "targetIdentity"
 >;
 
 /**
@@ -46,12 +46,14 @@ export async function earlierMigrations(recorded: readonly Recorded[], looks: Ea
 
 /** A target that is gone has to be made again; a source that is another volume by now was never moved. */
 async function stillCounts(
-  { source, sourceIdentity, target }: Recorded,
+  { source, sourceIdentity, target, targetIdentity }: Recorded,
   { identityOf }: EarlierLooks,
 ): Promise<boolean> {
   if ((await identityOf(target)) === undefined) return false;
   const now = await identityOf(source);
-  return now === undefined || now === "unknown" || now === sourceIdentity;
+  if (now === undefined || now === "unknown" || now === sourceIdentity) return true;
+  // A rename within one backend left the target under the source's name.
+  return now === targetIdentity;
 }
 
 /** Of what has a name now: its identity, "unknown" where it cannot be opened, undefined where nothing has it. */

@@ -4,11 +4,20 @@ import { type GuardFinding, refusalOf } from "../guards/guard.js";
 import { noticesOf } from "../guards/notices.js";
 import { exactSize, formatSize } from "../units.js";
 import { openVolume, type Volume } from "../volume.js";
+import { endOf } from "./plan-ends.js";
 import { faultOfIdentity } from "./rename.js";
 import { findRoom, type Room } from "./room.js";
 import { problemsOfSettings } from "./settings.js";
 import { stampOf } from "./source-stamp.js";
-import { canRename, type NamedVolume, nameIn, nameTarget, nameVolume } from "./target-name.js";
+import {
+  asideName,
+  canRename,
+  type NamedVolume,
+  nameIn,
+  nameTarget,
+  nameVolume,
+  temporaryName,
+} from "./target-name.js";
 import type { Freeze, MigrateOptions, MigrationPlan } from "./types.js";
 
 /** What a plan was made of, for the migration that is to follow it. */
@@ -46,7 +55,7 @@ export async function makePlan(
   if (source !== undefined) {
     found.sourceDriver = source.driver.name;
     found.sourceBackend = source.backend?.name;
-    if (options.rename && canRename(source)) found.setAside = `${nameIn(source)}.moved-…`;
+    if (options.rename && canRename(source)) found.setAside = asideName(nameIn(source), "…");
   }
   if (target !== undefined) {
     found.target = target.ref;
@@ -162,7 +171,9 @@ async function examineTarget(
   const problems = found.problems as BlockhaulError[];
   const notices = found.notices as string[];
   const { driver } = target;
-  const there = await openIfThere(target, problems, options);
+  const there = (await takesSourcesName(target, found, options))
+    ? undefined
+    : await openIfThere(target, problems, options);
   try {
     const isNew = there === undefined;
     if (isNew && driver.supports.create === false) {
@@ -184,7 +195,7 @@ async function examineTarget(
         }),
       );
     }
-    if (isNew && canRename(target)) found.temporary = `${nameIn(target)}.blockhaul-…`;
+    if (isNew && canRename(target)) found.temporary = temporaryName(nameIn(target), "…");
     if (source === undefined) return isNew;
     const findings = await checkGuards(source, there, {
       allow: options.allow,
@@ -203,6 +214,17 @@ async function examineTarget(
   } finally {
     await there?.close();
   }
+}
+
+/** The source itself is under the target's name, and is set aside before the target gets that. */
+async function takesSourcesName(
+  target: NamedVolume,
+  { source, size }: MigrationPlan,
+  { rename }: MigrateOptions,
+): Promise<boolean> {
+  if (!rename || size === undefined || !canRename(target)) return false;
+  const [one, other] = [await endOf(source), await endOf(target.ref)];
+  return one.key !== undefined && one.key === other.key;
 }
 
 async function openIfThere(

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 
 import { BlockhaulError } from "../errors.js";
-import { canRename, type NamedVolume } from "./target-name.js";
+import { canRename, type NamedVolume, nameIn } from "./target-name.js";
 import { HOOK_NAMES, type MigrateOptions } from "./types.js";
 
 /** Why what a migration is told cannot be done between these two ends. */
@@ -14,6 +14,7 @@ export function problemsOfSettings(
   return [
     ...problemsOfSource(options, source),
     ...problemsOfTarget(options, target),
+    ...problemsOfNames(options, source, target),
     ...problemsOfSnapshots(options, source, target),
     ...problemsOfHooks(options),
   ];
@@ -36,6 +37,31 @@ function problemsOfSource(
     problems.push(lacks(source, "source", "renames no volumes, so that none can be set aside"));
   }
   return problems;
+}
+
+/** With `rename`, the target has no other name than the source's. */
+function problemsOfNames(
+  { rename }: MigrateOptions,
+  source: NamedVolume | undefined,
+  target: NamedVolume | undefined,
+): BlockhaulError[] {
+  const name = source && nameIn(source);
+  if (!rename || name === undefined || target === undefined) return [];
+  const told = nameIn(target);
+  if (told === undefined) {
+    return [
+      lacks(target, "target", `names no volumes, so that none gets the source's name, ${name}`),
+    ];
+  }
+  if (told === name) return [];
+  return [
+    new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      side: "target",
+      volume: target.ref,
+      message: `the target is to be called ${told}, and to get the source's name, ${name}`,
+      hint: "name only the target's backend, or do without the rename",
+    }),
+  ];
 }
 
 function problemsOfTarget(

@@ -9,6 +9,7 @@ const recorded = (id: string, fields: Partial<Recorded> = {}): Recorded => ({
   source: "images:a",
   sourceIdentity: "file 1",
   target: "ceph:a",
+  targetIdentity: "rbd 1",
   ...fields,
 });
 
@@ -53,4 +54,6 @@ it("what was done counts only while its target is there, and its source no other
   expect(await find([recorded("1")], { "ceph:a": "rbd 1", "images:a": "unknown" })).toEqual(done);
   expect(await find([recorded("1")], { "images:a": "file 1" })).toBeUndefined();
   expect(await find([recorded("1")], { "images:a": "file 2", "ceph:a": "rbd 1" })).toBeUndefined();
+  // Renamed within one backend: the target has the source's name.
+  expect(await find([recorded("1")], { "images:a": "rbd 1", "ceph:a": "rbd 1" })).toEqual(done);
 });
