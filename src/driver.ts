@@ -125,6 +125,8 @@ export interface PlaceStats {
   readonly free: number;
   /** A volume's size is rounded up to a multiple of it; 1: any size. */
   readonly granularity: number;
+  /** The same text for places that share their room, such as two folders of one file system; the place's own unless told. */
+  readonly room?: string | undefined;
 }
 
 /**
@@ -327,6 +329,13 @@ export interface VolumeDriver<
    * @throws BlockhaulError ERR_NOT_FOUND, ERR_EXISTS, ERR_IN_USE, ERR_INVALID_ARGUMENT
    */
   renameVolume?(location: Location, name: string): Promise<Location>;
+  /**
+   * Looks whether a volume as it is now could be renamed or removed, and changes nothing. Without it, nothing is
+   * known to be in the way.
+   *
+   * @throws BlockhaulError what `renameVolume` or `deleteVolume` would refuse it with
+   */
+  checkChange?(location: Location, change: "rename" | "delete"): Promise<void>;
   /** What the volume is called in its place; pure. Goes with `renameVolume`. */
   nameOf?(location: Location): string;
   /**

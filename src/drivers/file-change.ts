@@ -27,6 +27,11 @@ export async function deleteFile({ path: file }: PathLocation): Promise<void> {
   await syncFolder(path.dirname(file));
 }
 
+/** @throws BlockhaulError ERR_NOT_FOUND; ERR_NOT_A_VOLUME of a link, which is neither renamed nor removed */
+export async function checkFile({ path: file }: PathLocation): Promise<void> {
+  await requireFile(file);
+}
+
 /**
  * Renames a file by a second name, which unlike a rename overwrites nothing. A kill may leave both names;
  * the same call then takes the old one away.

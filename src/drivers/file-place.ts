@@ -1,5 +1,5 @@
 /** A directory of image files: what it holds, and how much room it has. */
-import { lstat, readdir, statfs } from "node:fs/promises";
+import { lstat, readdir, stat, statfs } from "node:fs/promises";
 import path from "node:path";
 import type { DriverPlaces, ListedVolume, PlaceStats } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
@@ -61,8 +61,14 @@ export async function listFiles({ directory }: FilePlace): Promise<ListedVolume[
 /** @throws BlockhaulError ERR_NOT_FOUND, ERR_PERMISSION */
 export async function statsOfDirectory({ directory }: FilePlace): Promise<PlaceStats> {
   const { blocks, bavail, bsize } = await statfs(directory);
+  const { dev } = await stat(directory, { bigint: true });
   // What is kept for root is no room for anybody else.
-  return { capacity: blocks * bsize, free: bavail * bsize, granularity: 1 };
+  return {
+    capacity: blocks * bsize,
+    free: bavail * bsize,
+    granularity: 1,
+    room: `file system ${dev}`,
+  };
 }
 
 function goneMeanwhile(error: NodeJS.ErrnoException): undefined {

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { CreateOptions, DriverOpenOptions, OpenedVolume, VolumeDriver } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { type NativeVolume, native } from "../native.js";
-import { deleteFile, renameFile, resizeFile } from "./file-change.js";
+import { checkFile, deleteFile, renameFile, resizeFile } from "./file-change.js";
 import {
   type FilePlace,
   fileBeside,
@@ -42,6 +42,7 @@ export const fileDriver: VolumeDriver<PathLocation, OpenedVolume, FilePlace> = {
   deleteVolume: deleteFile,
   renameVolume: renameFile,
   resizeVolume: resizeFile,
+  checkChange: checkFile,
   nameOf: fileInPlace,
   siblingOf: fileBeside,
   places: filePlaces,

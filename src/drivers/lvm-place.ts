@@ -51,7 +51,8 @@ export async function listPlace({ vg }: LvmPlace): Promise<ListedVolume[]> {
  */
 export async function statsOfPlace({ vg, thin }: LvmPlace): Promise<PlaceStats> {
   const { extentSize: granularity, size: capacity, free } = await requireGroup(vg);
-  if (thin === undefined) return { capacity, free, granularity };
+  const room = `lvm ${vg}`;
+  if (thin === undefined) return { capacity, free, granularity, room };
   const { size, dataPercent } = await requirePool(vg, thin);
   if (dataPercent === undefined) {
     throw new BlockhaulError("ERR_UNSUPPORTED", {
@@ -59,5 +60,10 @@ export async function statsOfPlace({ vg, thin }: LvmPlace): Promise<PlaceStats> 
       hint: `activate it: lvchange -ay ${vg}/${thin}`,
     });
   }
-  return { capacity: size, free: Math.floor((size * (100 - dataPercent)) / 100), granularity };
+  return {
+    capacity: size,
+    free: Math.floor((size * (100 - dataPercent)) / 100),
+    granularity,
+    room: `${room}/${thin}`,
+  };
 }

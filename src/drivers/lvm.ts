@@ -62,6 +62,9 @@ export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm, LvmPlace> & ExportC
   listSnapshots,
   resizeVolume,
   renameVolume,
+  checkChange: async (location, change) => {
+    if (change === "rename") await requireRenamable(location);
+  },
   nameOf: ({ lv }) => lv,
   places: lvmPlaces,
   listVolumes: listPlace,
@@ -171,6 +174,11 @@ async function resizeVolume(location: LvmLocation, size: number): Promise<void> 
 
 async function renameVolume(location: LvmLocation, name: string): Promise<LvmLocation> {
   checkVolumeName(location, name);
+  await renameTo(await requireRenamable(location), name);
+  return { ...location, lv: name };
+}
+
+async function requireRenamable(location: LvmLocation): Promise<LogicalVolume> {
   const volume = await requireVolume(location);
   checkOpenable(volume, "read");
   // What deactivates it later finds it by its name.
@@ -180,8 +188,7 @@ async function renameVolume(location: LvmLocation, name: string): Promise<LvmLoc
       hint: "`blockhaul attachments` shows by whom",
     });
   }
-  await renameTo(volume, name);
-  return { ...location, lv: name };
+  return volume;
 }
 
 async function listSnapshots(location: LvmLocation): Promise<SnapshotInfo<LvmLocation>[]> {

@@ -53,7 +53,8 @@ export async function statsOfPool(place: RbdPlace): Promise<PlaceStats> {
     async () => parsePoolStats(await asking(spot, native().rbdUsage(spot)), spot.pool),
     { deadlineMs: COUNTED_WITHIN_MS },
   );
-  if (stats !== undefined) return stats;
+  const { cluster, conf } = spot.connection;
+  if (stats !== undefined) return { ...stats, room: `rbd ${cluster} ${conf} ${spot.pool}` };
   throw new BlockhaulError("ERR_TIMEOUT", {
     message: `the cluster does not say how full pool "${spot.pool}" is`,
   });

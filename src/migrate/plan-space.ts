@@ -8,25 +8,32 @@ import type { MigrationPlan } from "./types.js";
 const MOST_NAMES = 5;
 
 /**
- * A fault for each backend where moves fit one by one, and not together. What their sources free meanwhile
- * does not count: they may be kept to the end.
+ * A fault for each room, of one backend or several, where moves fit one by one, and not together. What their sources
+ * free meanwhile does not count: they may be kept to the end.
  */
 export function spaceFaults(looked: readonly LookedAt[]): MoveFault[] {
-  const byBackend = new Map<string, LookedAt[]>();
+  const byRoom = new Map<string, LookedAt[]>();
   for (const one of looked) {
-    const backend = one.plan?.targetBackend;
-    if (backend === undefined || one.earlier !== undefined || isTooLarge(one)) continue;
-    byBackend.set(backend, [...(byBackend.get(backend) ?? []), one]);
+    const room = one.plan?.room;
+    if (room === undefined || one.earlier !== undefined || isTooLarge(one)) continue;
+    byRoom.set(room, [...(byRoom.get(room) ?? []), one]);
   }
-  return [...byBackend].flatMap(([backend, moves]) => {
+  return [...byRoom.values()].flatMap((moves) => {
     const free = Math.min(...moves.map(({ plan }) => plan?.free ?? Number.POSITIVE_INFINITY));
     const needed = moves.reduce((sum, { space }) => sum + space, 0);
     if (needed <= free) return [];
     const message =
-      `backend ${backend}: ${moves.length} moves need ${formatSize(needed)} together, and ` +
+      `${backendsOf(moves)}: ${moves.length} moves need ${formatSize(needed)} together, and ` +
       `${formatSize(free)} are free: ${namesOf(moves)}`;
     return [faultOf(undefined, "ERR_NO_SPACE", message, "make room there, or move less at a time")];
   });
+}
+
+function backendsOf(moves: readonly LookedAt[]): string {
+  const names = [...new Set(moves.map(({ plan }) => plan?.targetBackend))];
+  return names.length === 1
+    ? `backend ${names[0]}`
+    : `backends ${names.join(" and ")}, which share their room`;
 }
 
 /** Bytes that a move takes at its target: thin, what holds data. */

@@ -83,6 +83,9 @@ export async function makePlan(
   } finally {
     await volume?.close();
   }
+  if (source !== undefined && found.size !== undefined) {
+    await examineChanges(source, found, options);
+  }
   if (source !== undefined && target !== undefined && found.size !== undefined) {
     found.method = await methodOf(source, target, found, isNew, options);
   }
@@ -114,6 +117,7 @@ function blankPlan(
     dataSize: undefined,
     free: undefined,
     capacity: undefined,
+    room: undefined,
     method: "copy",
     freeze: "guarded",
     snapshots: [],
@@ -144,6 +148,27 @@ async function noticesOfWrites(
   if ((await stampOf(volume, source)) !== undefined) return [];
   const end = deleteSource ? " before it is removed, when all of it is read once more" : "";
   return [`nothing shows whether somebody writes to the source meanwhile${end}: nobody must`];
+}
+
+/** Whether the source as it is could be set aside, and removed; it is closed, since opening may have attached it. */
+async function examineChanges(
+  { driver, location, ref }: NamedVolume,
+  found: Findings,
+  { rename, deleteSource }: MigrateOptions,
+): Promise<void> {
+  const problems = found.problems as BlockhaulError[];
+  if (!rename && !deleteSource) return;
+  if (found.freeze === "frozen") {
+    const message = "a snapshot is neither set aside nor removed in place of its volume";
+    problems.push(
+      new BlockhaulError("ERR_INVALID_ARGUMENT", { side: "source", volume: ref, message }),
+    );
+    return;
+  }
+  await collecting(problems, "source", async () => {
+    if (rename) await driver.checkChange?.(location, "rename");
+    if (deleteSource) await driver.checkChange?.(location, "delete");
+  });
 }
 
 /** Bytes that the source's map calls data; all of them where it has none. */
@@ -278,6 +303,7 @@ async function examineRoom(room: Room | undefined, found: Findings): Promise<voi
   found.targetSize = targetSize;
   found.free = room?.free;
   found.capacity = room?.capacity;
+  found.room = room?.room;
   if (targetSize > size) {
     notices.push(
       `the target will have ${exactSize(targetSize)}: its backend makes volumes in steps of ${exactSize(granularity)}`,

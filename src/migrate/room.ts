@@ -6,6 +6,8 @@ export interface Room {
   readonly free: number | undefined;
   readonly capacity: number | undefined;
   readonly granularity: number;
+  /** The same text for backends that share it. */
+  readonly room: string | undefined;
   /** What a new volume is there, unless told. */
   readonly provisioning: Provisioning | undefined;
 }
@@ -17,6 +19,7 @@ export async function findRoom({ driver, backend }: NamedVolume): Promise<Room> 
     free: stats?.free,
     capacity: stats?.capacity,
     granularity: stats?.granularity ?? 1,
+    room: stats?.room ?? (backend && `backend ${backend.name}`),
     provisioning: backend?.provisioning ?? driver.supports.provisioning?.[0],
   };
 }

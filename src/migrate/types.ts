@@ -132,6 +132,8 @@ export interface MigrationPlan {
   /** Free at the target, and of how much; undefined where its driver does not know. */
   readonly free: number | undefined;
   readonly capacity: number | undefined;
+  /** The same text for targets that take their space from one place, whatever backends; undefined of no backend. */
+  readonly room: string | undefined;
   /** "copy", or the name of a shorter way: "reflink". */
   readonly method: string;
   readonly freeze: Freeze;

@@ -217,7 +217,11 @@ describe("a directory of image files", () => {
     const [, line = ""] = execFileSync("df", columns, { encoding: "utf8" }).trim().split("\n");
     const [capacity, free] = line.trim().split(/\s+/).map(Number);
     const stats = await statsOfDirectory({ directory: mounted.folder });
-    expect(stats).toEqual({ capacity, free, granularity: 1 });
+    const { room } = stats;
+    expect(stats).toEqual({ capacity, free, granularity: 1, room });
+    mkdirSync(`${mounted.folder}/below`);
+    expect((await statsOfDirectory({ directory: `${mounted.folder}/below` })).room).toBe(room);
+    expect((await statsOfDirectory({ directory: "/proc" })).room).not.toBe(room);
     // Without what is kept for root.
     expect(stats.free).toBeLessThan(stats.capacity * 0.81);
   });

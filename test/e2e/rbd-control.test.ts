@@ -177,6 +177,7 @@ describe("the room of a place", () => {
       capacity: 64 * MiB,
       free: 64 * MiB,
       granularity: 1,
+      room: expect.stringContaining(data.name),
     });
     await expect(backendStats(await newBackend({ dataPool: "nowhere" }))).rejects.toEqual(
       code("ERR_NOT_FOUND", /pool "nowhere" does not exist/),

@@ -9,6 +9,7 @@ const GiB = 1024 ** 3;
 
 export interface FakeBackend {
   readonly free?: number;
+  readonly room?: string;
   readonly limits?: Backend["limits"];
   readonly provisioning?: "thin" | "thick";
   /** Sizes of volumes by their names. */
@@ -77,6 +78,7 @@ export class FakeStorage {
       dataSize: size === undefined ? undefined : size / 2,
       free,
       capacity: free,
+      room: place?.room ?? backend,
       method: "copy",
       freeze: "snapshot",
       snapshots: [],

@@ -153,6 +153,21 @@ moves:
     expect(await faultsOf(thin)).toEqual([]);
   });
 
+  it("adds up what has to fit into one room of two backends", async () => {
+    const disks = { volumes: { a: GiB, b: GiB, c: GiB } };
+    const shared = { free: 3 * GiB, provisioning: "thick", room: "file system 7" } as const;
+    const store = new FakeStorage({
+      images: disks,
+      one: shared,
+      two: { ...shared, free: 2 * GiB },
+    });
+    const moves = [move("a", "one"), move("b", "one"), move("c", "two")];
+    expect(await faultsOf(moves, store)).toEqual([
+      "plan: ERR_NO_SPACE backends one and two, which share their room: 3 moves need 3 GiB together, and 2 GiB are free: a, b, c",
+    ]);
+    expect(await faultsOf(moves.slice(1), store)).toEqual([]);
+  });
+
   it("knows volumes by what they are, not by their refs", async () => {
     expect(
       await faultsOf([

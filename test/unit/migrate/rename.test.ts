@@ -1,5 +1,12 @@
 /** A rename: the target gets the source's name, also within one backend, and no other. */
-import { abortMigration, migrateVolume, planMigration, resumeMigration } from "blockhaul";
+import { symlinkSync } from "node:fs";
+import {
+  abortMigration,
+  migrateVolume,
+  planMigration,
+  registerBackend,
+  resumeMigration,
+} from "blockhaul";
 import { describe, expect, it } from "vitest";
 
 import { digest, errorOf, ioError, type Stage, stageOf } from "./stage.js";
@@ -84,5 +91,34 @@ describe("to another name than the source's", () => {
     ).toEqual([
       "ERR_INVALID_ARGUMENT target to: the target is to be called other, and to get the source's name, disk",
     ]);
+  });
+});
+
+describe("a source that cannot be renamed or removed as it is", () => {
+  it.each([{ rename: true }, { deleteSource: true }])(
+    "as a link is refused beforehand: %o",
+    async (options) => {
+      const stage = await stageOf();
+      const link = stage.workspace.path("from/link");
+      symlinkSync("disk", link);
+      await registerBackend(`plain-${stage.to}`, {
+        driver: "file",
+        directory: stage.workspace.path("to"),
+      });
+      const codesOf = async (told: object) => {
+        const { problems } = await planMigration(link, `plain-${stage.to}`, told);
+        return problems.map(({ code, side }) => `${side} ${code}`);
+      };
+      expect(await codesOf({})).toEqual([]);
+      expect(await codesOf(options)).toEqual(["source ERR_NOT_A_VOLUME"]);
+    },
+  );
+
+  it("as what never changes, like a snapshot, is refused beforehand", async () => {
+    const stage = await stageOf();
+    const options = { deleteSource: true };
+    const { problems, freeze } = await planMigration("pattern:1MiB:7", `${stage.to}:x`, options);
+    expect(freeze).toBe("frozen");
+    expect(problems.map(({ message }) => message).join()).toContain("a snapshot is neither");
   });
 });
