@@ -1,9 +1,12 @@
 // npm run test:kills [-- --count N] [-- --seed S]   copies that are killed with SIGKILL at random moments, to
 //                                                   files, block devices and RBD images, then resumed
 //                                                   and compared: until N kills were made; S alone.
-//                                                   Then migrations, at every moment that leaves something
-//                                                   else on disk, resumed, and aborted
+//                                                   Then migrations, at the moments that leave something
+//                                                   else on disk, resumed, and aborted: a fifth of them,
+//                                                   another each week
 // … -- --only copies|migrations                     one of the two
+// … -- --shard 2/5                                  another fifth of the moments
+// … -- --all                                        migrations at every moment
 
 import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -24,6 +27,8 @@ import { main, root, Stop, say } from "./lib/run.mjs";
 import { withCeph } from "./lib/test-ceph.mjs";
 
 const KINDS = /** @type {const} */ (["file", "block", "rbd"]);
+/** Within as many weeks, migrations are killed at every moment. Odd: each part has resumes and aborts. */
+const SHARDS = 5;
 
 await main(async () => {
   const { values } = parseArgs({
@@ -31,9 +36,12 @@ await main(async () => {
       count: { type: "string", default: "220" },
       seed: { type: "string" },
       only: { type: "string" },
+      shard: { type: "string" },
+      all: { type: "boolean" },
     },
   });
   const { only = "all", seed } = values;
+  const part = values.all ? undefined : partOf(values.shard ?? shardOfWeek(new Date()));
   if (!["all", "copies", "migrations"].includes(only)) {
     throw new Stop("--only is copies or migrations", 2);
   }
@@ -41,7 +49,7 @@ await main(async () => {
   if (!Number.isInteger(wanted) || wanted < 1) throw new Stop("--count is a whole number", 2);
   await prepare(["build", "demo", "ceph", "test"]);
   if (only !== "migrations") await withCeph(() => killMany(wanted, seed));
-  if (only !== "copies") await killAtEveryMoment(seed ?? String(randomInt(2 ** 31)));
+  if (only !== "copies") await killAtMoments(seed ?? String(randomInt(2 ** 31)), part);
 });
 
 /**
@@ -109,29 +117,54 @@ async function killMany(wanted, only) {
   throw new Stop(again_.join("\n"));
 }
 
-/** @param {string} seed decides which resumes and aborts are killed as well */
-async function killAtEveryMoment(seed) {
+/**
+ * @param {Date} date
+ * @returns {string}
+ */
+function shardOfWeek(date) {
+  const week = Math.floor(date.getTime() / (7 * 24 * 3600 * 1000));
+  return `${(week % SHARDS) + 1}/${SHARDS}`;
+}
+
+/**
+ * @param {string} shard "2/5"
+ * @returns {import("../test/kills/migrations/enumerate.mjs").Part}
+ */
+function partOf(shard) {
+  const [, index, of] = /^(\d+)\/(\d+)$/.exec(shard) ?? [];
+  const part = { index: Number(index), of: Number(of) };
+  if (part.index >= 1 && part.index <= part.of) return part;
+  throw new Stop("--shard is a part of all: 2/5", 2);
+}
+
+/**
+ * @param {string} seed decides which resumes and aborts are killed as well
+ * @param {import("../test/kills/migrations/enumerate.mjs").Part | undefined} part
+ */
+async function killAtMoments(seed, part) {
   const folder = mkdtempSync(path.join(tmpdir(), "blockhaul-kills-"));
-  const { moments, kills, resumed, aborted, unknown, faults } = await killMigrations({
+  const { moments, cases, kills, resumed, aborted, unknown, faults } = await killMigrations({
     folder,
     variants: VARIANTS,
     seed,
-    sample: undefined,
+    ...(part === undefined ? {} : { part }),
     atOnce: availableParallelism(),
     onFault: say,
   });
+  const shard = part === undefined ? "" : `${part.index}/${part.of}`;
+  const which = part === undefined ? "all" : `part ${shard}`;
   say(
-    `${kills} kills of migrations of ${VARIANTS.length} kinds, at ${moments} moments: ${resumed} resumed, ${aborted} aborted; ${unknown} times somebody had to look at a target first`,
+    `${kills} kills of migrations of ${VARIANTS.length} kinds, of ${moments} moments and ${cases} cases ${which}: ${resumed} resumed, ${aborted} aborted; ${unknown} times somebody had to look at a target first`,
   );
   const passed = resumed + aborted;
   record("migration-kills", { passed, failed: faults.length, skipped: 0 });
   recordCount("migration-kills", {
-    what: "SIGKILLs of migrations at every moment, each resumed or aborted, and compared",
+    what: `SIGKILLs of migrations at ${part === undefined ? "every moment" : `a part (${shard}) of all moments, another each week`}, each resumed or aborted, and compared`,
     count: kills,
-    command: "npm run test:kills -- --only migrations",
+    command: `npm run test:kills -- --only migrations ${part === undefined ? "--all" : `--shard ${shard}`}`,
   });
   if (faults.length > 0) {
-    const again = `npm run test:kills -- --only migrations --seed ${seed}`;
+    const again = `npm run test:kills -- --only migrations --seed ${seed} ${part === undefined ? "--all" : `--shard ${shard}`}`;
     throw new Stop(`${faults.join("\n")}\n  what is left is in ${folder}; again: ${again}`);
   }
   rmSync(folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// Every moment of every kind of migration, or a sample of them.
+// Every moment of every kind of migration, or some of them: each with a resume and with an abort behind it.
 
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -14,9 +14,16 @@ const SLOW = { bandwidthLimit: 2 * 1024 ** 2, requestSize: 64 * 1024 };
 /** How often the resume or the abort is killed as well. */
 const AGAIN = 0.4;
 
+const WAYS = /** @type {const} */ (["resume", "abort"]);
+
 /**
+ * The `index`th of `of` parts, from 1: all parts together are all cases.
+ *
+ * @typedef {{ index: number, of: number }} Part
+ *
  * @typedef {object} Counts
  * @property {number} moments of undisturbed runs
+ * @property {number} cases that there are, of which a sample or a part was run
  * @property {number} kills
  * @property {number} resumed to the end
  * @property {number} aborted
@@ -32,14 +39,15 @@ const AGAIN = 0.4;
  * @param {string} options.folder
  * @param {readonly import("./variants.mjs").Variant[]} options.variants
  * @param {string} options.seed
- * @param {number | undefined} options.sample how many moments of each variant; all unless told
+ * @param {number} [options.sample] about how many cases of each variant, by the seed; all unless told
+ * @param {Part} [options.part] one part of all cases; all unless told
  * @param {number} options.atOnce
  * @param {(fault: string) => void} [options.onFault]
  * @returns {Promise<Counts>}
  */
-export async function killMigrations({ folder, variants, seed, sample, atOnce, onFault }) {
+export async function killMigrations({ folder, variants, seed, sample, part, atOnce, onFault }) {
   /** @type {Counts} */
-  const counts = { moments: 0, kills: 0, resumed: 0, aborted: 0, unknown: 0, faults: [] };
+  const counts = { moments: 0, cases: 0, kills: 0, resumed: 0, aborted: 0, unknown: 0, faults: [] };
   const fault = (/** @type {string} */ text) => {
     counts.faults.push(text);
     onFault?.(text);
@@ -49,9 +57,12 @@ export async function killMigrations({ folder, variants, seed, sample, atOnce, o
   for (const variant of variants) {
     const { expected, kills } = await undisturbed(folder, variant, counts, fault);
     const random = randomFrom(`${seed} ${variant.name}`);
-    const share = sample === undefined ? 1 : sample / kills.length;
-    for (const kill of kills.filter(() => random.chance(share))) {
-      for (const way of /** @type {const} */ (["resume", "abort"])) {
+    const share = sample === undefined ? 1 : sample / (kills.length * WAYS.length);
+    for (const kill of kills) {
+      for (const way of WAYS) {
+        counts.cases += 1;
+        const isOther = part !== undefined && counts.cases % part.of !== part.index % part.of;
+        if (isOther || !random.chance(share)) continue;
         cases.push(async () => {
           const own = path.join(folder, `case-${cases.length}`);
           const scene = new Scene(own, variant);
