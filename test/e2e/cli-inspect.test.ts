@@ -98,7 +98,7 @@ describe("blockhaul info", () => {
     expect(status).toBe(0);
     expect(stdout).toContain(`size           64 MiB (${64 * MiB} bytes)\n`);
     expect(stdout).toMatch(/^allocated {6}1 MiB \(2%\), in 2 extents$/m);
-    expect(stdout).toMatch(/^can {12}read, write, create, extents, zero$/m);
+    expect(stdout).toMatch(/^can {12}read, write, create, extents, zero, delete$/m);
     const { stdout: brief } = await blockhaul(["info", "--no-usage", image]);
     expect(brief).toMatch(/^allocated {6}not known$/m);
   });
@@ -113,7 +113,7 @@ describe("blockhaul info", () => {
         size: 64 * MiB,
         zeroState: "unknown",
         identity: expect.any(String),
-        capabilities: ["read", "write", "create", "extents", "zero"],
+        capabilities: ["read", "write", "create", "extents", "zero", "delete"],
         usage: { data: MiB, zero: 0, hole: 63 * MiB, extents: 2 },
       }),
     ]);
@@ -167,7 +167,7 @@ describe("blockhaul drivers", () => {
   it("shows what each can do, and the form of its refs", async () => {
     const { status, stdout } = await blockhaul(["drivers"]);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^rbd +yes +--create +yes +yes +- +- +- +yes/m);
+    expect(stdout).toMatch(/^rbd +yes +--create +yes +yes +yes +yes +- +yes/m);
     expect(stdout).toContain("rbd:[POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT]");
     const drivers = eventsOf((await blockhaul(["drivers", "--json"])).stdout);
     expect(drivers.map(({ name }) => name)).toEqual([

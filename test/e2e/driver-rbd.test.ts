@@ -22,6 +22,9 @@ function newName(): string {
 /** The pool goes at the end, with all that is in it. */
 const absent = () => ({ ref: pool.ref(newName()) });
 
+/** Images of backends, too: asked for once the pool is there. */
+const backend = () => ({ pool: pool.name, conf: pool.conf });
+
 const malformedRefs = [
   "rbd:",
   "rbd:a/",
@@ -41,6 +44,7 @@ testDriver({
     return { ref: pool.ref(name) };
   },
   absent,
+  backend,
   malformedRefs,
 });
 
