@@ -134,6 +134,8 @@ export async function runToEnd(migration: Migration): Promise<MigrationReport> {
   return finishing(migration, async () => {
     const copy = await goThrough(migration);
     await migration.note({ state: "done", endedAt: new Date().toISOString() });
+    // Of no use any more; one that stays goes with the record, and is no failure.
+    await forgetCopies(migration.id, migration.watch.stateDirectory).catch(() => {});
     return reportOf(migration, copy, began);
   });
 }
