@@ -17,6 +17,8 @@ export class Migration {
   readonly watch: MigrationWatch;
   /** Another run began it. */
   readonly isResumed: boolean;
+  /** That run had no end of its own: what it had open, a cluster may still show. */
+  readonly wasKilled: boolean;
   /** Of the source, as this run found it before it was frozen: source-stamp.ts. */
   stamp: string | undefined;
   readonly #holds: readonly (NativeRegionLock | undefined)[];
@@ -30,9 +32,11 @@ export class Migration {
     holds: readonly (NativeRegionLock | undefined)[],
     watch: MigrationWatch,
     isResumed: boolean,
+    wasKilled = false,
   ) {
     this.store = store;
     this.isResumed = isResumed;
+    this.wasKilled = wasKilled;
     this.watch = watch;
     this.#record = record;
     this.#holds = holds;

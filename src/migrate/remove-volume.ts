@@ -2,9 +2,6 @@ import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { waitFor } from "../system/wait.js";
 import type { NamedVolume } from "./target-name.js";
 
-/** As long as a cluster shows a client that was killed, and a little more, in milliseconds. */
-export const WATCH_MS = 45_000;
-
 /**
  * Removes a volume; one that is not there is fine.
  *

@@ -117,7 +117,9 @@ export async function takeUp(id: string, watch: ResumeMigrationOptions): Promise
     const settings = { ...rest.settings, allow: [...allow, ...(watch.allow ?? [])] };
     const begun = { settings, pid: process.pid, begunAt: new Date().toISOString() };
     const taken = { ...rest, ...begun };
-    return new Migration(store, taken, [hold, await lockSource(taken)], watch, true);
+    const wasKilled = record.endedAt === undefined;
+    const holds = [hold, await lockSource(taken)];
+    return new Migration(store, taken, holds, watch, true, wasKilled);
   } catch (error) {
     hold.release();
     throw error;

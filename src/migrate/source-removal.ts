@@ -5,10 +5,11 @@ import type { Range } from "../native.js";
 import { removeDurably } from "../system/durable-file.js";
 import { verifyManifest } from "../verify.js";
 import type { Volume } from "../volume.js";
+import { WATCH_MS } from "./dead-client.js";
 import { identityAt } from "./identity.js";
 import { type Migration, openSource } from "./migration.js";
 import { watchOptions } from "./progress.js";
-import { removeVolume, WATCH_MS } from "./remove-volume.js";
+import { removeVolume } from "./remove-volume.js";
 import { proveSource, refuseStamped } from "./source-proof.js";
 import { stampSource } from "./source-stamp.js";
 import { dropSnapshot, dropSourceSnapshot, snapshotName } from "./states/freezing.js";
@@ -39,7 +40,7 @@ export async function removeSource(migration: Migration): Promise<void> {
   await migration.did("snapshots-dropped");
   await refuseStamped(migration, stamp);
   await migration.did("deleting-source");
-  await remove(migration, 0);
+  await remove(migration, { isFirst: true });
 }
 
 /**
@@ -51,12 +52,16 @@ async function finishRemoval(migration: Migration): Promise<void> {
   // Another volume that has its name by now is not ours to remove.
   if (found !== undefined && found !== migration.record.source.identity) return;
   if (found !== undefined) await refuseWrittenSince(migration);
-  // A cluster shows the client that was killed for a while.
-  await remove(migration, WATCH_MS);
+  await remove(migration, { isFirst: false });
 }
 
-async function remove(migration: Migration, deadlineMs: number): Promise<void> {
+async function remove(
+  migration: Migration,
+  { isFirst }: { readonly isFirst: boolean },
+): Promise<void> {
   const { record, watch, store, id } = migration;
+  // A cluster shows a client that was killed for a while.
+  const deadlineMs = isFirst && !migration.wasKilled ? 0 : WATCH_MS;
   try {
     // They are on the target, and a source that has snapshots is not removed.
     for (const name of record.carried) await dropSourceSnapshot(migration, name);
@@ -64,7 +69,6 @@ async function remove(migration: Migration, deadlineMs: number): Promise<void> {
   } catch (thrown) {
     const error = toBlockhaulError(thrown, { side: "source", operation: "delete" });
     // The refusal of a first try has removed nothing: it can still go back.
-    const isFirst = deadlineMs === 0;
     const isUntouched = isFirst && error.code === "ERR_IN_USE" && record.carried.length === 0;
     if (isUntouched) await migration.didNot("deleting-source");
     throw error;

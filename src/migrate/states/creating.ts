@@ -4,9 +4,10 @@ import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { exactSize } from "../../units.js";
 import { openVolume, type Volume } from "../../volume.js";
 import { openTarget } from "../bytes.js";
+import { WATCH_MS } from "../dead-client.js";
 import { identityAt, identityOf } from "../identity.js";
 import type { Migration } from "../migration.js";
-import { removeVolume, WATCH_MS } from "../remove-volume.js";
+import { removeVolume } from "../remove-volume.js";
 import { faultOfIdentity } from "../rename.js";
 import { type NamedVolume, nameVolume } from "../target-name.js";
 

@@ -2,6 +2,7 @@
 import type { SnapshotInfo } from "../../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { checkGuards, throwRefusal } from "../../guards/check.js";
+import { pastDeadClients } from "../dead-client.js";
 import { type Migration, openSource } from "../migration.js";
 import { stampSource } from "../source-stamp.js";
 import { nameVolume } from "../target-name.js";
@@ -24,7 +25,11 @@ export async function enterFreezing(migration: Migration): Promise<void> {
 }
 
 /** Asks again who uses the source: a hook may have stopped somebody, and somebody may have begun since. */
-export async function checkSourceUnused(migration: Migration): Promise<void> {
+export function checkSourceUnused(migration: Migration): Promise<void> {
+  return pastDeadClients(migration, () => refuseUsers(migration));
+}
+
+async function refuseUsers(migration: Migration): Promise<void> {
   const { record, watch } = migration;
   const volume = await openSource(migration);
   try {
