@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
 
 import { BlockhaulError } from "../errors.js";
@@ -123,10 +123,12 @@ function faultOfProgram(file: string | undefined): string | undefined {
   if (!path.isAbsolute(file)) return `names ${file}, which is no absolute path`;
   try {
     accessSync(file, constants.X_OK);
-    return undefined;
+    // The same bit lets one into a folder.
+    if (statSync(file).isFile()) return undefined;
   } catch {
-    return `names ${file}, which is no program that can be run`;
+    // The same answer as to what is no file.
   }
+  return `names ${file}, which is no program that can be run`;
 }
 
 function lacks(
