@@ -73,9 +73,14 @@ function placesOf(moves: readonly CheckedMove[]): PlaceEstimate[] {
   for (const { plan, space } of moves) {
     const backend = plan?.targetBackend;
     if (plan === undefined || backend === undefined) continue;
-    const { needed = 0, ...known } = places.get(backend) ?? {};
-    const { free, capacity } = plan;
-    places.set(backend, { backend, free, capacity, ...known, needed: needed + space });
+    const known = places.get(backend);
+    places.set(backend, {
+      backend,
+      needed: (known?.needed ?? 0) + space,
+      // Nobody asked for it where a move was to be refused before.
+      free: known?.free ?? plan.free,
+      capacity: known?.capacity ?? plan.capacity,
+    });
   }
   return [...places.values()];
 }
