@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } fro
 import { rbdDriver } from "../../src/drivers/rbd.js";
 import { writeSparse } from "../kills/migrations/sparse.mjs";
 import { digestOf } from "../support/file-digest.mjs";
+import { forgetDeadClients, watchersOf } from "../support/migration-site.js";
 import { RbdPool } from "../support/rbd-pool.js";
 import { Workspace } from "../support/workspace.js";
 import type { Task } from "./fixtures/migrating.mjs";
@@ -38,21 +39,8 @@ async function id(): Promise<string> {
   return (await listMigrations({ stateDirectory }))[0]?.id ?? "none";
 }
 
-/** What a dead client has of an image goes at once, as an operator can have it, and not after 30 seconds. */
-async function forgetDeadClients(): Promise<void> {
-  for (const image of await images()) {
-    for (const { address } of await watchersOf(image)) {
-      await pool.ceph("osd", "blocklist", "add", address);
-    }
-  }
-}
-
 async function images(): Promise<string[]> {
   return JSON.parse(await pool.rbd("ls", "--format", "json"));
-}
-
-async function watchersOf(image: string): Promise<{ address: string }[]> {
-  return JSON.parse(await pool.rbd("status", image, "--format", "json")).watchers ?? [];
 }
 
 /** All images with their snapshots and watchers. */
@@ -61,7 +49,9 @@ async function listing(): Promise<string> {
   for (const image of (await images()).sort()) {
     const snapshots = JSON.parse(await pool.rbd("snap", "ls", image, "--format", "json"));
     found.push(image, ...snapshots.map(({ name }: { name: string }) => `${image}@${name}`));
-    found.push(...(await watchersOf(image)).map(({ address }) => `${image} used by ${address}`));
+    found.push(
+      ...(await watchersOf(pool, image)).map(({ address }) => `${image} used by ${address}`),
+    );
   }
   return found.join(" ");
 }
@@ -87,7 +77,7 @@ beforeEach(async () => {
   stateDirectory = workspace.path(`state-${cases}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
-  await forgetDeadClients();
+  await forgetDeadClients(pool);
   for (const image of await images()) {
     await pool.rbd("snap", "purge", "--no-progress", image);
     await pool.rbd("rm", "--no-progress", image);
@@ -116,7 +106,7 @@ describe.runIf(canAll)("a file to an image", () => {
   it.each(MOMENTS)("is resumed after a kill at %s", async (killAt) => {
     const before = await killed(killAt);
     // Once, the cluster is let show the dead client for as long as it does.
-    if (killAt !== "progress copy") await forgetDeadClients();
+    if (killAt !== "progress copy") await forgetDeadClients(pool);
     expect(await run({ action: "resume", id: await id() })).toMatchObject({ state: "done" });
     expect(await bytesOf("disk")).toBe(before);
     expect(await listing()).toBe("disk");
@@ -126,7 +116,7 @@ describe.runIf(canAll)("a file to an image", () => {
 
   it.each(MOMENTS)("is aborted after a kill at %s", async (killAt) => {
     const before = await killed(killAt);
-    await forgetDeadClients();
+    await forgetDeadClients(pool);
     expect(await run({ action: "abort", id: await id() })).toMatchObject({ state: "aborted" });
     expect(await listing()).toBe("");
     expect(readdirSync(folder)).toEqual(["disk"]);
@@ -156,7 +146,7 @@ describe.runIf(canAll)("an image to a file", () => {
 
   it.each(MOMENTS)("is resumed after a kill at %s", async (killAt) => {
     const before = await killed(killAt);
-    await forgetDeadClients();
+    await forgetDeadClients(pool);
     expect(await run({ action: "resume", id: await id() })).toMatchObject({
       state: "done",
       sourceIs: "deleted",
@@ -170,7 +160,7 @@ describe.runIf(canAll)("an image to a file", () => {
     "is aborted after a kill at %s",
     async (killAt) => {
       const before = await killed(killAt);
-      await forgetDeadClients();
+      await forgetDeadClients(pool);
       expect(await run({ action: "abort", id: await id() })).toMatchObject({ state: "aborted" });
       expect(await listing()).toBe("disk");
       expect(await bytesOf("disk")).toBe(before);
@@ -199,7 +189,7 @@ describe.runIf(canAll)("an image with snapshots to an image", () => {
     bytes.push(await bytesOf("disk"));
     const task = { source: pool.ref("disk"), target: pool.ref("moved"), options, killAt };
     expect(await run({ action: "migrate", ...task })).toEqual({ killed: true });
-    await forgetDeadClients();
+    await forgetDeadClients(pool);
     return bytes;
   }
 
@@ -229,7 +219,7 @@ it("is refused while somebody has the image open, naming where from", async () =
   try {
     const address = await vi.waitFor(
       async () => {
-        const [watcher] = await watchersOf("busy");
+        const [watcher] = await watchersOf(pool, "busy");
         expect(watcher).toBeDefined();
         return watcher?.address.replace(/\/.*/, "");
       },

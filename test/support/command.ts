@@ -70,11 +70,15 @@ export class RunningCommand {
   /** Waits until stdout and stderr together match. */
   async said(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.#stdout + this.#stderr)) {
-      const heard = Promise.race([
-        once(this.process.stdout, "data"),
-        once(this.process.stderr, "data"),
+      const heard = new AbortController();
+      const { signal } = heard;
+      const ended = await Promise.race([
+        once(this.process.stdout, "data", { signal }).then(() => undefined),
+        once(this.process.stderr, "data", { signal }).then(() => undefined),
+        this.ended,
       ]);
-      const ended = await Promise.race([heard.then(() => undefined), this.ended]);
+      // Nobody waits for the other of the two any more.
+      heard.abort();
       if (ended !== undefined && !pattern.test(ended.stdout + ended.stderr)) {
         throw new Error(`it ended with ${ended.status} and never said ${pattern}: ${ended.stderr}`);
       }

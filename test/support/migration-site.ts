@@ -21,23 +21,24 @@ export interface Event {
 
 export type ToldEnd = Ended & { readonly events: readonly Event[] };
 
-/** A folder with a `blockhaul.yaml`, a backend "images" of files, and whichever others are named. */
+/** A folder with a `blockhaul.yaml`: backends "images" and "store" of files, and pools. */
 export class MigrationSite implements Disposable {
   readonly #workspace = new Workspace();
   readonly folder = this.#workspace.folder;
   readonly images = this.#workspace.path("images");
+  readonly store = this.#workspace.path("store");
   readonly state = this.#workspace.path("state");
 
   /** @param pools backends of pools, by their names */
   constructor(pools: Readonly<Record<string, RbdPool>> = {}) {
-    mkdirSync(this.images);
-    const lines = Object.entries(pools).map(
+    const folders = ["images", "store"].map((name) => {
+      mkdirSync(this.path(name));
+      return `  ${name}: {driver: file, directory: ${this.path(name)}}`;
+    });
+    const ofPools = Object.entries(pools).map(
       ([name, { name: pool, conf }]) => `  ${name}: {driver: rbd, pool: ${pool}, conf: ${conf}}`,
     );
-    this.write(
-      "blockhaul.yaml",
-      ["backends:", `  images: {driver: file, directory: ${this.images}}`, ...lines, ""].join("\n"),
-    );
+    this.write("blockhaul.yaml", ["backends:", ...folders, ...ofPools, ""].join("\n"));
   }
 
   path(name: string): string {
@@ -48,11 +49,17 @@ export class MigrationSite implements Disposable {
     return `${this.images}/${name}`;
   }
 
-  /** Names in the folder of images. */
+  /** Names in the folder of the backend "images". */
   get files(): string[] {
     return readdirSync(this.images).sort();
   }
 
+  /** And of "store". */
+  get stored(): string[] {
+    return readdirSync(this.store).sort();
+  }
+
+  /** Writes a file of the site's; returns its name there. */
   write(name: string, text: string): string {
     writeFileSync(this.path(name), text);
     return name;
@@ -116,15 +123,34 @@ export async function listingOf(pool: RbdPool): Promise<string[]> {
     const snapshots = JSON.parse(
       await pool.rbd("snap", "ls", "--all", image, "--format", "json"),
     ) as { name: string }[];
-    const { watchers = [] } = JSON.parse(await pool.rbd("status", image, "--format", "json"));
+    const watchers = await watchersOf(pool, image);
     return [
       image,
       ...snapshots.map(({ name }) => `${image}@${name}`),
-      ...watchers.map(({ address }: { address: string }) => `${image} used by ${address}`),
+      ...watchers.map(({ address }) => `${image} used by ${address}`),
     ];
   });
   const trash = JSON.parse(await pool.rbd("trash", "ls", "--format", "json")) as { name: string }[];
   return [...(await Promise.all(found)).flat(), ...trash.map(({ name }) => `trash ${name}`)];
+}
+
+/** A client that has an image open, as Ceph tells it. */
+export interface Watcher {
+  readonly address: string;
+  readonly client: number;
+}
+
+export async function watchersOf(pool: RbdPool, image: string): Promise<Watcher[]> {
+  return JSON.parse(await pool.rbd("status", image, "--format", "json")).watchers ?? [];
+}
+
+/** What dead clients have of a pool's images goes at once, as an operator can have it, and not after 30 seconds. */
+export async function forgetDeadClients(pool: RbdPool): Promise<void> {
+  for (const image of JSON.parse(await pool.rbd("ls", "--format", "json"))) {
+    for (const { address } of await watchersOf(pool, image)) {
+      await pool.ceph("osd", "blocklist", "add", address);
+    }
+  }
 }
 
 function namesIn(folder: string): string[] {
