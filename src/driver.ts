@@ -109,6 +109,8 @@ export interface SnapshotInfo<Location = unknown> {
   readonly location: Location;
   /** Bytes of the volume when it was taken. */
   readonly size: number;
+  /** Why it cannot be removed, in words, where the driver knows: "clones depend on it: vms/web-2". */
+  readonly inUse?: string | undefined;
 }
 
 /** A volume of a place. Sizes are bytes. */

@@ -151,6 +151,12 @@ export interface NativeRbdListed {
   readonly size: number;
 }
 
+/** A snapshot of an image. */
+export interface NativeRbdSnapshot extends NativeRbdListed {
+  /** Why it cannot be removed; absent where nothing is seen that speaks against it. */
+  readonly inUse?: string;
+}
+
 /** What decides how an image, or a snapshot of one, can be copied. */
 export interface NativeRbdFacts {
   /** Of the cluster. */
@@ -397,7 +403,7 @@ export interface NativeBinding {
   /** Removes the snapshot that is named. */
   rbdDropSnapshot(image: NativeRbdImage): Promise<void>;
   /** Those that people took, the oldest first. */
-  rbdSnapshots(image: NativeRbdImage): Promise<NativeRbdListed[]>;
+  rbdSnapshots(image: NativeRbdImage): Promise<NativeRbdSnapshot[]>;
   /** What may have changed since a snapshot, ascending; `kind` says what is there now. */
   rbdChanges(image: NativeRbdImage, snapshot: string): Promise<Extent[]>;
   /** Both by the target's connection; `size` is the source's. */

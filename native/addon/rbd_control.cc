@@ -117,6 +117,7 @@ Napi::Value rbd_snapshots(const Napi::CallbackInfo& call) {
       [](Napi::Object& object, const RbdSnapshot& snapshot) {
         object.Set("name", snapshot.name);
         object.Set("size", to_number(object.Env(), snapshot.size));
+        if (!snapshot.in_use.empty()) object.Set("inUse", snapshot.in_use);
       });
 }
 

@@ -71,6 +71,7 @@ namespace blockhaul {
   X(rbd_image_spec_list_cleanup)   /* 14 */     \
   X(rbd_namespace_exists)          /* 14 */     \
   X(rbd_snap_get_namespace_type)   /* 13 */     \
+  X(rbd_get_op_features)           /* 13 */     \
   X(rbd_watchers_list)             /* 12.2 */   \
   X(rbd_watchers_list_cleanup)     /* 12.2 */   \
   X(rbd_config_image_list)         /* 14 */     \

@@ -15,6 +15,24 @@ bool is_users(const Librbd& librbd, rbd_image_t image, std::uint64_t id) {
   return result < 0 || type == RBD_SNAP_NAMESPACE_TYPE_USER;
 }
 
+/// Whether clones that need no protected snapshot depend on the image.
+bool has_clones(const RbdImage& image) {
+  std::uint64_t features = 0;
+  const auto get = image.librbd().rbd_get_op_features;
+  return get != nullptr && get(image.get(), &features) == 0 &&
+         (features & RBD_OPERATION_FEATURE_CLONE_PARENT) != 0;
+}
+
+/// Why a snapshot cannot be removed, in words; "" where nothing is seen that speaks against it.
+std::string use_of(const RbdImage& image, const RbdSnapshot& snapshot) {
+  int is_protected = 0;
+  const int result =
+      image.librbd().rbd_snap_is_protected(image.get(), snapshot.name.c_str(), &is_protected);
+  return result == 0 && is_protected != 0
+             ? "it is protected: clones may depend on it (`rbd snap unprotect`)"
+             : "";
+}
+
 Status remove_now(const RbdImage& image, const std::string& name) {
   const Librbd& librbd = image.librbd();
   const int result = librbd.rbd_snap_remove(image.get(), name.c_str());
@@ -63,7 +81,14 @@ Result<std::vector<RbdSnapshot>> list_snapshots(const RbdOpenOptions& options) {
   using Snapshots = std::vector<RbdSnapshot>;
   return with_image<Snapshots>(options, [](const RbdImage& image, Pulse&) -> Result<Snapshots> {
     auto all = all_snapshots(image);
-    if (all) std::erase_if(all.value(), [](const RbdSnapshot& one) { return !one.is_users; });
+    if (!all) return all;
+    std::erase_if(all.value(), [](const RbdSnapshot& one) { return !one.is_users; });
+    // Which of them the clones depend on, only a look at every pool would tell.
+    const bool are_needed = !all.value().empty() && has_clones(image);
+    for (RbdSnapshot& one : all.value()) {
+      one.in_use = are_needed ? "clones depend on snapshots of the image (`rbd children --all`)"
+                              : use_of(image, one);
+    }
     return all;
   });
 }

@@ -16,6 +16,7 @@ struct RbdSnapshot {
   std::string name;
   std::uint64_t size = 0;  ///< bytes of the image when it was taken
   bool is_users = true;    ///< of the namespace of snapshots that people take
+  std::string in_use;      ///< why it cannot be removed, in words; only list_snapshots() looks
 };
 
 /// All snapshots of an open image, the oldest first. Blocks for as long as the cluster pleases.

@@ -74,9 +74,10 @@ export async function snapshotsOf(location: RbdLocation): Promise<SnapshotInfo<R
   if (location.snapshot !== undefined) return [];
   const image = nativeImage(location);
   const found = await asking(image, native().rbdSnapshots(image));
-  return found.map(({ name, size }) => ({
+  return found.map(({ name, size, inUse }) => ({
     name,
     size,
+    ...(inUse === undefined ? {} : { inUse }),
     location: { ...location, snapshot: name },
   }));
 }

@@ -1,3 +1,4 @@
+import type { SnapshotInfo } from "../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { checkGuards } from "../guards/check.js";
 import { type GuardFinding, refusalOf } from "../guards/guard.js";
@@ -373,6 +374,8 @@ async function examineSnapshots(
   const names = snapshots.map(({ name }) => name);
   if (withSnapshots) {
     found.snapshots = names;
+    const held = snapshots.find(({ inUse }) => inUse !== undefined);
+    if (deleteSource && held !== undefined) problems.push(refusalOfSnapshot(ref, held));
     const larger = snapshots.find(({ size }) => found.size !== undefined && size > found.size);
     if (larger === undefined) return;
     const message = `its snapshot ${larger.name} is larger than the volume: it cannot be carried over`;
@@ -388,6 +391,16 @@ async function examineSnapshots(
       hint: "carry them over with --with-snapshots, remove them, or keep the source",
     }),
   );
+}
+
+/** A source goes with its snapshots, and none that cannot be removed. */
+export function refusalOfSnapshot(ref: string, { name, inUse = "" }: SnapshotInfo): BlockhaulError {
+  return new BlockhaulError("ERR_IN_USE", {
+    side: "source",
+    volume: ref,
+    message: `its snapshot ${name} cannot be removed with it: ${inUse}`,
+    hint: "let go of that snapshot first, or keep the source",
+  });
 }
 
 function tooSmall(ref: string, size: number, wanted: number): BlockhaulError {

@@ -8,6 +8,7 @@ import type { Volume } from "../volume.js";
 import { WATCH_MS } from "./dead-client.js";
 import { identityAt } from "./identity.js";
 import { type Migration, openSource } from "./migration.js";
+import { refusalOfSnapshot } from "./plan.js";
 import { watchOptions } from "./progress.js";
 import { removeVolume } from "./remove-volume.js";
 import { proveSource, refuseStamped } from "./source-proof.js";
@@ -76,14 +77,15 @@ async function remove(
   await removeDurably(store.manifestOf(id));
 }
 
-/** Before the first of those that were carried over goes. */
+/** Before the first of those that were carried over goes: from then on there is no way back. */
 async function refuseOtherSnapshots(migration: Migration): Promise<void> {
   const { driver, location, ref } = await migration.source();
   const { carried, id } = migration.record;
-  const snapshots = (await driver.listSnapshots?.(location)) ?? [];
-  const others = snapshots.filter(
-    ({ name }) => !carried.includes(name) && name !== snapshotName(id),
-  );
+  const found = (await driver.listSnapshots?.(location)) ?? [];
+  const snapshots = found.filter(({ name }) => name !== snapshotName(id));
+  const held = snapshots.find(({ inUse }) => inUse !== undefined);
+  if (held !== undefined) throw refusalOfSnapshot(ref, held);
+  const others = snapshots.filter(({ name }) => !carried.includes(name));
   if (others.length === 0) return;
   throw new BlockhaulError("ERR_IN_USE", {
     side: "source",
