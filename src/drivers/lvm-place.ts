@@ -1,12 +1,11 @@
 /** A volume group as a place of volumes, with or without a thin pool for new ones. */
 import type { DriverPlaces, ListedVolume, PlaceStats } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
-import { faultOfVolumeName } from "../lvm/names.js";
 import { listGroupVolumes } from "../lvm/run.js";
 import { isSnapshot } from "../lvm/snapshots.js";
 import { allocatedBytes, isThin, requireGroup, requirePool } from "../lvm/volumes.js";
 import { lazySettings } from "./lazy-settings.js";
-import type { LvmLocation } from "./lvm-ref.js";
+import { type LvmLocation, volumeBeside } from "./lvm-ref.js";
 
 export interface LvmPlace {
   readonly vg: string;
@@ -16,11 +15,7 @@ export interface LvmPlace {
 
 export const lvmPlaces: DriverPlaces<LvmLocation, LvmPlace> = {
   settings: lazySettings(async () => (await import("./lvm-settings.js")).lvmSettings),
-  locate({ vg }, name) {
-    const fault = faultOfVolumeName(vg, name);
-    if (fault === undefined) return { vg, lv: name };
-    throw new BlockhaulError("ERR_INVALID_REF", { message: fault });
-  },
+  locate: ({ vg }, name) => volumeBeside({ vg, lv: name }, name),
   provisioningOf: ({ thin }) => (thin === undefined ? "thick" : "thin"),
   createOptions: ({ thin }, provisioning) =>
     thin === undefined || provisioning === "thick" ? {} : { thinPool: thin },

@@ -42,6 +42,17 @@ export function formatLvmRef({ vg, lv, export: exported }: LvmLocation): string 
   return `${path}?export=iscsi&target=${exported.target}&portal=${formatPortal(exported.portal)}`;
 }
 
+/**
+ * The volume of that name in the same group.
+ *
+ * @throws BlockhaulError ERR_INVALID_REF where LVM has no such name
+ */
+export function volumeBeside(location: LvmLocation, name: string): LvmLocation {
+  const fault = faultOfVolumeName(location.vg, name);
+  if (fault === undefined) return { ...location, lv: name };
+  throw new BlockhaulError("ERR_INVALID_REF", { message: fault });
+}
+
 function parseExport(ref: string, query: string): LvmExport {
   const options = new Map<string, string>();
   for (const option of query.split("&")) {

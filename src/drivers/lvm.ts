@@ -29,7 +29,7 @@ import { openDevice as openPath } from "../usage/open-device.js";
 import { createIfAsked, keepingIfDone } from "./lvm-create.js";
 import { type ExportedLocation, lvmExportDriver } from "./lvm-export.js";
 import { type LvmPlace, listPlace, lvmPlaces, statsOfPlace } from "./lvm-place.js";
-import { formatLvmRef, type LvmLocation, parseLvmRef } from "./lvm-ref.js";
+import { formatLvmRef, type LvmLocation, parseLvmRef, volumeBeside } from "./lvm-ref.js";
 import { thinSnapshotWay } from "./lvm-short-way.js";
 import { activateFor, checkOpenable, isActivatedByUs, snapshotFor } from "./lvm-steps.js";
 
@@ -66,6 +66,7 @@ export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm, LvmPlace> & ExportC
     if (change === "rename") await requireRenamable(location);
   },
   nameOf: ({ lv }) => lv,
+  siblingOf: volumeBeside,
   places: lvmPlaces,
   listVolumes: listPlace,
   stats: statsOfPlace,
