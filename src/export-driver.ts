@@ -17,6 +17,7 @@ import { BlockhaulError } from "./errors.js";
 import { connectionStep, exportStep } from "./export-steps.js";
 import { type NativeVolume, native } from "./native.js";
 import { waitFor } from "./system/wait.js";
+import { openDevice } from "./usage/open-device.js";
 
 /** Somebody may be looking at a device that has just appeared: udev's rules, mdadm, LVM. */
 const CLAIM_DEADLINE_MS = 5000;
@@ -34,7 +35,12 @@ export interface ExportRequest<Location> {
 export interface ExportedVolume extends OpenedVolume {
   readonly volume: NativeVolume;
   readonly attachment: Attachment;
+  /** The device's path, where this open claimed it for all readers of this process. */
+  readonly claimed?: string | undefined;
 }
+
+/** Devices that this process has claimed to read them: it may open them once more to read. */
+const claims = new Set<string>();
 
 /**
  * The base of drivers whose volumes are exported over iSCSI and attached to this host:
@@ -82,13 +88,17 @@ export abstract class ExportDriver<Location = unknown>
       const attachment = await openAttachment(this.formatRef(location));
       return undoing(attachment, async () => {
         const { path } = await this.attach(location, { attachment, signal });
-        return { volume: await claimDevice(path, mode, isNew), attachment };
+        return { ...(await claimDevice(path, mode, isNew)), attachment };
       });
     }, signal);
   }
 
   async closeVolume(opened: ExportedVolume): Promise<void> {
-    await closeAttached(opened);
+    try {
+      await closeAttached(opened);
+    } finally {
+      if (opened.claimed !== undefined) claims.delete(opened.claimed);
+    }
   }
 
   async attach(location: Location, { attachment, signal }: AttachOptions): Promise<AttachedDevice> {
@@ -103,34 +113,33 @@ export abstract class ExportDriver<Location = unknown>
   }
 }
 
-/** Opens a device that is ours alone; what others do to it in its first moments is waited for. */
+/**
+ * Opens a device that is ours alone; what others do to it in its first moments is waited for. A migration that has
+ * claimed its source opens it again to read it: there the claim is that of the first open.
+ */
 async function claimDevice(
   path: string,
   mode: "read" | "write",
-  provenZero: boolean,
-): Promise<NativeVolume> {
-  let refusal: unknown;
-  const claimed = await waitFor(
+  isZero: boolean,
+): Promise<Pick<ExportedVolume, "volume" | "claimed">> {
+  const options = { path, mode, kind: "block", ...(isZero ? { provenZero: true } : {}) } as const;
+  if (mode === "read" && claims.has(path)) return { volume: await native().openPosix(options) };
+  const volume = await waitFor(
     async () => {
       try {
-        const zero = provenZero ? { provenZero } : {};
-        return await native().openPosix({ path, mode, kind: "block", exclusive: true, ...zero });
+        return await native().openPosix({ ...options, exclusive: true });
       } catch (error) {
         if (!(error instanceof BlockhaulError)) throw error;
         // A device whose first commands are being tried again cannot be opened for a moment (sd_open).
-        if (error.errnoName === "ENXIO") {
-          refusal = error;
-          return undefined;
-        }
-        if (error.code !== "ERR_IN_USE") throw error;
-        refusal = error.withContext({
-          hint: `somebody on this host has claimed it: \`lsblk ${path}\` shows who; udev may have activated what it holds`,
-        });
-        return undefined;
+        if (error.errnoName === "ENXIO" || error.code === "ERR_IN_USE") return undefined;
+        throw error;
       }
     },
     { deadlineMs: CLAIM_DEADLINE_MS },
   );
-  if (claimed === undefined) throw refusal;
-  return claimed;
+  // Only now it is worth the while to find out who has it.
+  const claimed = volume ?? (await openDevice({ ...options, exclusive: true }));
+  if (mode === "write") return { volume: claimed };
+  claims.add(path);
+  return { volume: claimed, claimed: path };
 }

@@ -158,6 +158,23 @@ describe("an open that fails", () => {
     expect(array.exports.size).toBe(1);
   });
 
+  it("is none where this process has claimed the device to read it, and reads it once more", async () => {
+    const device = await loops.attachNew(workspace.path("read-twice.img"), MiB);
+    attachTo(device.path);
+    const first = await openVolume("array:a");
+    await using second = await openVolume("array:a");
+    expect(second.size).toBe(MiB);
+    const writing = openVolume("array:a", { mode: "write" });
+    await expect(writing).rejects.toMatchObject({ code: "ERR_IN_USE" });
+    await first.close();
+    // The claim went with the open that made it.
+    await using other = await openVolume("array:a");
+    await expect(openVolume(`block:${device.path}`, { exclusive: true })).rejects.toMatchObject({
+      code: "ERR_IN_USE",
+    });
+    expect(other.size).toBe(MiB);
+  });
+
   it.each<[Method, string, string[]]>([
     ["terminateConnection", "access of this host to array:a", ["export", "connection"]],
     ["removeExport", "export of array:a", ["export"]],
