@@ -3,6 +3,7 @@ import { type CopyOptions, type CopyPlan, planCopy } from "./copy/plan.js";
 import type { CopyReport } from "./copy/report.js";
 import { runCopy } from "./copy/run.js";
 import { chunkStart, compareWithJournal } from "./copy/verification.js";
+import type { Provisioning } from "./driver.js";
 import { BlockhaulError } from "./errors.js";
 import { askGuards, throwRefusal } from "./guards/check.js";
 import type { GuardName } from "./guards/guard.js";
@@ -37,6 +38,11 @@ export interface ResumeOptions
     | "allow"
     | "onGuards"
   > {
+  /**
+   * "thick": of a target that keeps all of its space. A volume does not say so of itself, and zeros that are made would
+   * give space back.
+   */
+  readonly provisioning?: Provisioning | undefined;
   /** Called with the job, and how much of it still counts, before the copy goes on. */
   readonly onResume?: ((job: ResumedJob) => void) | undefined;
 }
@@ -84,7 +90,9 @@ export async function resumeCopy(id: string, options: ResumeOptions = {}): Promi
     volumes.push(source);
     const allow = allowedOf(job, options);
     const shared = allow.includes("mounted") || allow.includes("held");
-    const target = await openEnd(job.record.target, { mode: "write", shared, signal });
+    const { size } = job.record.target;
+    const create = options.provisioning === "thick" ? { size, provisioning: "thick" as const } : undefined;
+    const target = await openEnd(job.record.target, { mode: "write", shared, signal, create });
     volumes.push(target);
     report = await hold(source, "copy", (from) =>
       hold(target, "copy", (to) => goOn(job, from, to, options)),

@@ -59,6 +59,7 @@ async function resume(migration: Migration, { id, error }: JobStatus): Promise<C
     ...onlyGiven(migration.watch.limits ?? {}),
     ...watchOptions(migration),
     allow: guardsOf(migration),
+    provisioning: migration.record.settings.provisioning,
     repair: error?.code === "ERR_VERIFICATION" ? true : undefined,
   });
 }
@@ -75,7 +76,11 @@ async function earlierCopy(migration: Migration, ref: string): Promise<JobStatus
 /** Opens the target, and looks whether it is the one that was made or chosen. */
 export async function openTarget(migration: Migration): Promise<Volume> {
   const { record, watch, targetRef } = migration;
-  const volume = await openVolume(targetRef, { mode: "write", signal: watch.signal });
+  const { size, isOurs } = record.target;
+  const isThick = isOurs && record.settings.provisioning === "thick" && size !== undefined;
+  // A volume that is there is opened as it is; that no zero is to give space back it has to be told each time.
+  const create = isThick ? { size, provisioning: "thick" as const } : undefined;
+  const volume = await openVolume(targetRef, { mode: "write", signal: watch.signal, create });
   migration.keep("target", volume);
   const { identity } = record.target;
   const named = await nameVolume(targetRef);
