@@ -111,7 +111,11 @@ export async function takeUp(id: string, watch: ResumeMigrationOptions): Promise
   const hold = await store.hold(whole);
   try {
     const record = await store.read(whole);
-    if (!hasEnded(record)) await checkPlaces(record);
+    if (!hasEnded(record)) {
+      await checkPlaces(record);
+      // A run that was killed may have left volumes attached, which could be neither renamed nor removed.
+      await cleanUpAttachments();
+    }
     const { error: _error, endedAt: _endedAt, ...rest } = record;
     const { allow = [] } = rest.settings;
     const settings = { ...rest.settings, allow: [...allow, ...(watch.allow ?? [])] };
@@ -180,8 +184,6 @@ export async function goBack(migration: Migration): Promise<MigrationReport> {
   }
   return finishing(migration, async () => {
     await migration.enter("aborting");
-    // A run that was killed may have left volumes attached, which could not be removed.
-    await cleanUpAttachments();
     await giveNamesBack(migration);
     await removeTarget(migration);
     await dropSnapshot(migration);
