@@ -298,6 +298,13 @@ export interface VolumeDriver<
    */
   createSnapshot?(location: Location, options: SnapshotOptions): Promise<Location>;
   /**
+   * Looks whether a snapshot of this volume, which need not be there yet, could be called so. Only of drivers whose
+   * snapshots have names that not everything can have.
+   *
+   * @throws BlockhaulError ERR_INVALID_ARGUMENT for a name that none can have, ERR_EXISTS for one that is taken
+   */
+  checkSnapshotName?(location: Location, name: string): Promise<void>;
+  /**
    * Removes a snapshot, and refuses what is none.
    *
    * @throws BlockhaulError ERR_NOT_FOUND, ERR_INVALID_ARGUMENT, ERR_IN_USE

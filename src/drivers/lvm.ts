@@ -17,13 +17,19 @@ import { extendVolume, renameVolume as renameTo } from "../lvm/changes.js";
 import { devicePathOf } from "../lvm/device.js";
 import { faultOfVolumeName, newSnapshotName } from "../lvm/names.js";
 import type { LogicalVolume } from "../lvm/report.js";
-import { isLvmInstalled, LVM } from "../lvm/run.js";
+import { findVolume, isLvmInstalled, LVM } from "../lvm/run.js";
 import {
   removeSnapshot,
   listSnapshots as snapshotsOf,
   createSnapshot as takeSnapshot,
 } from "../lvm/snapshots.js";
-import { allocatedBytes, isThin, removeVolume, requireVolume } from "../lvm/volumes.js";
+import {
+  allocatedBytes,
+  existsAlready,
+  isThin,
+  removeVolume,
+  requireVolume,
+} from "../lvm/volumes.js";
 import type { NativeVolume } from "../native.js";
 import { openDevice as openPath } from "../usage/open-device.js";
 import { createIfAsked, keepingIfDone } from "./lvm-create.js";
@@ -58,6 +64,7 @@ export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm, LvmPlace> & ExportC
   closeVolume,
   deleteVolume,
   createSnapshot,
+  checkSnapshotName,
   deleteSnapshot: (location) => removeSnapshot(location),
   listSnapshots,
   resizeVolume,
@@ -204,6 +211,14 @@ async function createSnapshot(
   checkVolumeName(location, name);
   await takeSnapshot({ ...location, snapshot: name });
   return { ...location, lv: name };
+}
+
+/** Snapshots are volumes of the group, and share its names with all others. */
+async function checkSnapshotName(location: LvmLocation, name: string): Promise<void> {
+  checkVolumeName(location, name);
+  const { vg } = location;
+  const isTaken = name === location.lv || (await findVolume(vg, name)) !== undefined;
+  if (isTaken) throw existsAlready({ vg, lv: name });
 }
 
 function checkVolumeName({ vg }: LvmLocation, name: string): void {

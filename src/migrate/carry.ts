@@ -118,9 +118,13 @@ async function takeSnapshot(migration: Migration, name: string): Promise<void> {
   try {
     await target.driver.createSnapshot?.(target.location, { name });
   } catch (thrown) {
-    const error = toBlockhaulError(thrown, { side: "target", operation: "snapshot" });
-    // A run that was killed before it could say so has taken it, and has written nothing since.
+    const volume = target.ref;
+    const error = toBlockhaulError(thrown, { side: "target", volume, operation: "snapshot" });
     if (error.code !== "ERR_EXISTS") throw error;
+    // A run that was killed before it could say so has taken it, and has written nothing since. What is no snapshot of
+    // the target, and has the name all the same, is somebody else's.
+    const found = (await target.driver.listSnapshots?.(target.location)) ?? [];
+    if (!found.some((snapshot) => snapshot.name === name)) throw error;
   }
   await migration.note({ carried: [...migration.record.carried, name] });
 }

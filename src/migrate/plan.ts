@@ -91,6 +91,7 @@ export async function makePlan(
     found.method = await methodOf(source, target, found, isNew, options);
   }
   if (source !== undefined) await examineSnapshots(source, found, options);
+  if (target !== undefined) await examineSnapshotNames(target, found);
   const ends = source && target ? { source, target, isNew } : undefined;
   return { plan: found, ends };
 }
@@ -401,6 +402,17 @@ export function refusalOfSnapshot(ref: string, { name, inUse = "" }: SnapshotInf
     message: `its snapshot ${name} cannot be removed with it: ${inUse}`,
     hint: "let go of that snapshot first, or keep the source",
   });
+}
+
+/** Where a driver's snapshots cannot have every name, those that are carried over have to have one that they can. */
+async function examineSnapshotNames(
+  { driver, location }: NamedVolume,
+  found: Findings,
+): Promise<void> {
+  const problems = found.problems as BlockhaulError[];
+  for (const name of found.snapshots) {
+    await collecting(problems, "target", async () => driver.checkSnapshotName?.(location, name));
+  }
 }
 
 function tooSmall(ref: string, size: number, wanted: number): BlockhaulError {
