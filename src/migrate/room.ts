@@ -1,4 +1,5 @@
-import type { Provisioning } from "../driver.js";
+import type { PlaceStats, Provisioning } from "../driver.js";
+import { BlockhaulError } from "../errors.js";
 import type { NamedVolume } from "./target-name.js";
 
 /** How much room there is where a volume is to be made. Bytes. */
@@ -13,8 +14,9 @@ export interface Room {
 }
 
 /** What a backend knows of its room; of a volume that belongs to none, only what its driver makes. */
-export async function findRoom({ driver, backend }: NamedVolume): Promise<Room> {
-  const stats = backend && driver.supports.stats ? await driver.stats?.(backend.place) : undefined;
+export async function findRoom(target: NamedVolume): Promise<Room> {
+  const { driver, backend } = target;
+  const stats = await statsOf(target);
   return {
     free: stats?.free,
     capacity: stats?.capacity,
@@ -22,4 +24,15 @@ export async function findRoom({ driver, backend }: NamedVolume): Promise<Room> 
     room: stats?.room ?? (backend && `backend ${backend.name}`),
     provisioning: backend?.provisioning ?? driver.supports.provisioning?.[0],
   };
+}
+
+/** Storage that cannot tell just now, as a thin pool that is inactive, may have the room all the same. */
+async function statsOf({ driver, backend }: NamedVolume): Promise<PlaceStats | undefined> {
+  if (backend === undefined || !driver.supports.stats) return undefined;
+  try {
+    return await driver.stats?.(backend.place);
+  } catch (error) {
+    if (error instanceof BlockhaulError && error.code === "ERR_UNSUPPORTED") return undefined;
+    throw error;
+  }
 }
