@@ -91,7 +91,8 @@ export async function resumeCopy(id: string, options: ResumeOptions = {}): Promi
     const allow = allowedOf(job, options);
     const shared = allow.includes("mounted") || allow.includes("held");
     const { size } = job.record.target;
-    const create = options.provisioning === "thick" ? { size, provisioning: "thick" as const } : undefined;
+    const create =
+      options.provisioning === "thick" ? { size, provisioning: "thick" as const } : undefined;
     const target = await openEnd(job.record.target, { mode: "write", shared, signal, create });
     volumes.push(target);
     report = await hold(source, "copy", (from) =>
