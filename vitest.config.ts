@@ -4,12 +4,16 @@ import { defineConfig } from "vitest/config";
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
-/** The conformance suite over drivers that take long in a guest, and guest after guest: `npm run test:long`. */
+/** What takes more than a minute in a guest: the conformance suite, LVM, migrations, power cuts: `npm run test:long`. */
 const longScenarios = [
   "faults-mapper",
   "lvm",
   "lvm-attached",
+  "lvm-control",
   "lvm-exported",
+  "migrate-kills",
+  "migrate-lvm",
+  "migrate-rbd",
   "multipath",
   "power-cuts-ext4",
   "power-cuts-xfs",
