@@ -134,6 +134,7 @@ async function compareAll(migration: Migration, states: readonly SourceState[]):
   const target = await nameVolume(migration.targetRef);
   const snapshots = (await target.driver.listSnapshots?.(target.location)) ?? [];
   let digest: string | undefined;
+  const compared: Record<string, string> = {};
   for (const { name, ref } of states) {
     const location = snapshots.find((one) => one.name === name)?.location ?? target.location;
     const targetRef = name === undefined ? target.ref : target.driver.formatRef?.(location);
@@ -144,9 +145,10 @@ async function compareAll(migration: Migration, states: readonly SourceState[]):
       other = await openVolume(targetRef ?? target.ref, { signal });
       const report = await verifyVolumes(one, other, watchOptions(migration));
       digest = report.digest;
+      if (name !== undefined) compared[name] = one.info.identity;
     } finally {
       await Promise.all([one.close(), other?.close()]);
     }
   }
-  await migration.note({ digest, verified: true });
+  await migration.note({ digest, verified: true, compared });
 }

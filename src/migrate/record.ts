@@ -61,6 +61,8 @@ export interface MigrationRecord {
   /** Names of the source's snapshots that are carried over, and of those that were. */
   readonly snapshots: readonly string[];
   readonly carried: readonly string[];
+  /** By their names, the identities that the source's snapshots had when they were compared. */
+  readonly compared?: Readonly<Record<string, string>> | undefined;
   /** The `beforeCopy` hook has run. */
   readonly isPrepared: boolean;
   readonly handover: readonly HandoverStep[];

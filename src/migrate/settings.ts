@@ -21,12 +21,16 @@ export function problemsOfSettings(
 }
 
 function problemsOfSource(
-  { deleteSource, rename, verify }: MigrateOptions,
+  { deleteSource, rename, verify, digest }: MigrateOptions,
   source: NamedVolume | undefined,
 ): BlockhaulError[] {
   const problems: BlockhaulError[] = [];
   if (deleteSource && verify === false) {
     const message = "a source is removed only after a verification";
+    problems.push(new BlockhaulError("ERR_INVALID_ARGUMENT", { message }));
+  }
+  if (digest === "none" && verify !== false) {
+    const message = "a verification compares digests: there is none without them";
     problems.push(new BlockhaulError("ERR_INVALID_ARGUMENT", { message }));
   }
   if (source === undefined) return problems;

@@ -1,10 +1,11 @@
 /** The source goes, for good: after what it holds was compared with what the target was proven to hold. */
 import { CHUNK } from "../copy/chunks.js";
+import type { SnapshotInfo, VolumeDriver } from "../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import type { Range } from "../native.js";
 import { removeDurably } from "../system/durable-file.js";
 import { verifyManifest } from "../verify.js";
-import type { Volume } from "../volume.js";
+import { openVolume, type Volume } from "../volume.js";
 import { WATCH_MS } from "./dead-client.js";
 import { identityAt } from "./identity.js";
 import { type Migration, openSource } from "./migration.js";
@@ -80,12 +81,19 @@ async function remove(
 /** Before the first of those that were carried over goes: from then on there is no way back. */
 async function refuseOtherSnapshots(migration: Migration): Promise<void> {
   const { driver, location, ref } = await migration.source();
-  const { carried, id } = migration.record;
+  const { compared = {}, id } = migration.record;
   const found = (await driver.listSnapshots?.(location)) ?? [];
   const snapshots = found.filter(({ name }) => name !== snapshotName(id));
   const held = snapshots.find(({ inUse }) => inUse !== undefined);
   if (held !== undefined) throw refusalOfSnapshot(ref, held);
-  const others = snapshots.filter(({ name }) => !carried.includes(name));
+  const others: SnapshotInfo[] = [];
+  for (const snapshot of snapshots) {
+    // One that was taken anew under the name of one that was carried over holds something else.
+    const expected = compared[snapshot.name];
+    const isCarried =
+      expected !== undefined && (await identityOfSnapshot(driver, snapshot)) === expected;
+    if (!isCarried) others.push(snapshot);
+  }
   if (others.length === 0) return;
   throw new BlockhaulError("ERR_IN_USE", {
     side: "source",
@@ -93,6 +101,18 @@ async function refuseOtherSnapshots(migration: Migration): Promise<void> {
     message: `it has snapshots that would go with it: ${others.map(({ name }) => name).join(", ")}`,
     hint: `remove them, then \`blockhaul resume ${migration.id}\` goes on`,
   });
+}
+
+async function identityOfSnapshot(
+  driver: VolumeDriver,
+  { location }: SnapshotInfo,
+): Promise<string | undefined> {
+  const ref = driver.formatRef?.(location);
+  if (ref === undefined) return undefined;
+  const volume = await openVolume(ref);
+  const { identity } = volume.info;
+  await volume.close();
+  return identity;
 }
 
 /** What a removal took away reads as zeros. Whatever else is not as it was, somebody wrote. */

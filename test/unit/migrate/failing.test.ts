@@ -224,6 +224,14 @@ it("is refused where the target could not be taken back", async () => {
   await expect(stage.status()).rejects.toThrow("nothing is recorded");
 });
 
+it("is refused beforehand where a verification is to compare nothing", async () => {
+  const stage = await stageOf();
+  expect((await errorOf(stage.migrate({ digest: "none" }))).code).toBe("ERR_INVALID_ARGUMENT");
+  await expect(stage.status()).rejects.toThrow("nothing is recorded");
+  await stage.migrate({ digest: "none", verify: false });
+  await stage.isDone();
+});
+
 it("claims a source of which no snapshot can be taken, and says so", async () => {
   const stage = await stageOf({ snapshots: true });
   stage.inTheWay("take snapshot", noSpace);

@@ -1,4 +1,4 @@
-import { statSync, utimesSync } from "node:fs";
+import { statSync, utimesSync, writeFileSync } from "node:fs";
 import { BlockhaulError, planMigration } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
@@ -158,6 +158,24 @@ describe("a source that is written to", () => {
     await stage.abort();
     await stage.isUndone();
   });
+});
+
+it("with a snapshot that was taken anew under a carried one's name is not removed", async () => {
+  const stage = await stageOf({ snapshots: true }, ["monday"]);
+  const afterHandover = async () => {
+    const snapshot = { path: stage.source, snapshot: "monday" };
+    await stage.driver.createSnapshot?.({ path: stage.source }, { name: "late" });
+    await stage.driver.deleteSnapshot?.(snapshot);
+    // So that the new one does not get its inode.
+    writeFileSync(stage.workspace.path("between"), "");
+    await stage.driver.createSnapshot?.({ path: stage.source }, { name: "monday" });
+    await stage.driver.deleteSnapshot?.({ ...snapshot, snapshot: "late" });
+  };
+  const options = { withSnapshots: true, deleteSource: true, hooks: { afterHandover } };
+  const error = await errorOf(stage.migrate(options));
+  expect(error.code, error.message).toBe("ERR_IN_USE");
+  expect(error.message).toContain("monday");
+  expect(stage.listing()).toContain("from/disk@monday");
 });
 
 it("that nothing would show is said beforehand", async () => {
