@@ -210,9 +210,10 @@ describe("at most one at a time", () => {
       let code = "";
       const beforeCopy = async () => {
         const { stateDirectory } = other;
-        const target = `${stage.to}:second`;
-
-        const second = migrateVolume(`${stage.from}:disk`, target, { stateDirectory, ...options });
+        const second = migrateVolume(`${stage.from}:disk`, other.to, {
+          stateDirectory,
+          ...options,
+        });
         code = (await errorOf(second)).code;
       };
       await stage.migrate({ ...options, hooks: { beforeCopy } });
@@ -230,7 +231,10 @@ describe("at most one at a time", () => {
 
     const { stateDirectory } = stage;
     const bytes = digest(stage.source);
-    await migrateVolume(`${stage.from}:disk`, `${stage.to}:second`, { stateDirectory, ...options });
+    await migrateVolume(`${stage.from}:disk`, `${stage.to}:second`, {
+      stateDirectory,
+      deleteSource: true,
+    });
     const again = resumeMigration(first.id, {
       stateDirectory,
       hooks: { beforeHandover: () => {} },
