@@ -15,7 +15,7 @@ import { flipByte } from "../../support/flip.js";
 import { errorOf, ioError, type Stage, stageOf } from "./stage.js";
 
 /** Nobody waits here for a cluster to forget a client. */
-vi.mock("../../../src/migrate/remove-volume.js", async (importOriginal) => ({
+vi.mock("../../../src/migrate/dead-client.js", async (importOriginal) => ({
   ...(await importOriginal<object>()),
   WATCH_MS: 200,
 }));
