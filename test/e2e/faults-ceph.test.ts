@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, vi } from "vitest";
 
 import { type CephCluster, startCeph } from "../support/ceph.mjs";
 import { Faults, must, type RunningCopy } from "../support/faults.js";
@@ -179,7 +179,16 @@ describe("an OSD", () => {
 });
 
 describe("the cluster", () => {
-  const isFull = () => /full/.test(JSON.parse(ceph("osd", "dump", "-f", "json")).osds[0].state);
+  const RATIOS = ["nearfull", "backfillfull", "full"] as const;
+  const map = () => JSON.parse(ceph("osd", "dump", "-f", "json"));
+  const isFull = () => /full/.test(map().osds[0].state);
+  const isKnown = () => JSON.parse(ceph("tell", "osd.0", "status")).newest_map >= map().epoch;
+  const setFull = () => {
+    for (const ratio of RATIOS) ceph("osd", `set-${ratio}-ratio`, "0.00001");
+  };
+  const setRoom = () => {
+    for (const ratio of [...RATIOS].reverse()) ceph("osd", `set-${ratio}-ratio`, "0.95");
+  };
 
   faults.it(
     "is full, and has room again",
@@ -187,12 +196,15 @@ describe("the cluster", () => {
       const image = new Image();
       const copy = await image.begin(impatient);
       expect(await faults.command(["jobs", "pause", copy.id])).toMatchObject({ status: 0 });
-      const ratios = ["nearfull", "backfillfull", "full"] as const;
-      for (const ratio of ratios) ceph("osd", `set-${ratio}-ratio`, "0.00001");
+      // A cluster that stayed full would have whoever comes next wait for ever.
+      onTestFinished(setRoom);
+      setFull();
       await vi.waitFor(() => expect(isFull()).toBe(true), PATIENT);
+      // The OSD takes writes until it has heard of that.
+      await vi.waitFor(() => expect(isKnown()).toBe(true), PATIENT);
       expect(await faults.command(["jobs", "continue", copy.id])).toMatchObject({ status: 0 });
       const job = await faults.failed(copy, { code: ["ERR_NO_SPACE", "ERR_TIMEOUT"] }, inTime);
-      for (const ratio of [...ratios].reverse()) ceph("osd", `set-${ratio}-ratio`, "0.95");
+      setRoom();
       await vi.waitFor(() => expect(isFull()).toBe(false), PATIENT);
       await faults.resumes(job);
       image.same();

@@ -171,7 +171,7 @@ describe.runIf(canAll)("an image to a file", () => {
 
 describe.runIf(canAll)("an image with snapshots to an image", () => {
   const MOMENTS = ["after createSnapshot", "event verifying", "after deleteSnapshot"];
-  const options = { ...OPTIONS, withSnapshots: true };
+  const options = { deleteSource: true, withSnapshots: true };
 
   async function killed(killAt: string): Promise<string[]> {
     const bytes: string[] = [];

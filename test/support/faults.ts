@@ -197,5 +197,12 @@ function digest(file: string): string {
 
 /** Runs a program that has to succeed. */
 export function must(program: string, ...args: readonly string[]): string {
-  return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  // A cluster that is not well has its own programs wait for ever.
+  const timeout = 60_000;
+  return execFileSync(program, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout,
+    killSignal: "SIGKILL",
+  });
 }
