@@ -148,8 +148,8 @@ async function noticesOfWrites(
   const keepsAccount = freeze === "snapshot" && source.driver.changedExtents !== undefined;
   if (freeze === "frozen" || keepsAccount || allow.includes("live-source")) return [];
   if ((await stampOf(volume, source)) !== undefined) return [];
-  const end = deleteSource ? " before it is removed, when all of it is read once more" : "";
-  return [`nothing shows whether somebody writes to the source meanwhile${end}: nobody must`];
+  const end = deleteSource ? "; before it is removed, all of it is read once more" : "";
+  return [`nothing shows whether the source is written to meanwhile: nobody must${end}`];
 }
 
 /** Whether the source as it is could be set aside, and removed; it is closed, since opening may have attached it. */

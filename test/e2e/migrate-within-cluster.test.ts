@@ -90,13 +90,13 @@ describe("an image", () => {
       await site.exported(pool, image),
     ];
     expect(then).not.toBe(now);
-    const moved = await site.migrate(`vms:${image}`, "archive:now", "--rename");
+    const moved = await site.migrate(`vms:${image}`, "archive", "--rename");
     expect(moved.status, moved.stderr).toBe(0);
     expect(moved.stderr).toContain(`  by ${SHORT}, then read back and compared\n`);
     expect(moved.stdout).toMatch(new RegExp(`^ {2}40 MiB in .*, by ${SHORT}$`, "m"));
     const [, aside = ""] = /the source is set aside: vms:(.*)$/m.exec(moved.stdout) ?? [];
     expect(await ofImage(pool, image)).toEqual([aside, `${aside}@then`]);
-    await expectWhole(other, "now", now);
+    await expectWhole(other, image, now);
     const ofSnapshot = await site.migrate(`vms:${aside}@then`, "archive:then");
     expect(ofSnapshot.status, ofSnapshot.stderr).toBe(0);
     await expectWhole(other, "then", then);

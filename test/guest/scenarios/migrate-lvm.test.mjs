@@ -109,7 +109,7 @@ describe("a thin volume", () => {
     assert.equal(await field("lv_layout", "thick"), "linear");
     await assertHolds("thick");
     const back = await migrate("--delete-source", "thick:thick", "thin:disk");
-    assert.deepEqual(back.notices, []);
+    assert.doesNotMatch(back.notices.join("\n"), /takes all of its space/);
     assert.deepEqual(await volumes(), ["disk 1"]);
     assert.equal(await field("pool_lv", "disk"), "pool");
     assert.ok(
@@ -124,11 +124,11 @@ describe("a thick volume", () => {
   it("is set aside, and its name is the target's", async () => {
     await make("disk");
     await must("lvchange", ["-an", "vg/disk"]);
-    const { id, setAside } = await migrate("--rename", "thick:disk", "thick:disk-2");
+    const { id, setAside } = await migrate("--rename", "thick:disk", "thick");
     assert.equal(setAside, `thick:disk.moved-${id}`);
-    assert.deepEqual(await volumes(), ["disk-2 1", `disk.moved-${id} 0`]);
+    assert.deepEqual(await volumes(), ["disk 1", `disk.moved-${id} 0`]);
     await must("lvchange", ["-ay", `vg/disk.moved-${id}`]);
-    for (const name of ["disk-2", `disk.moved-${id}`]) await assertHolds(name);
+    for (const name of ["disk", `disk.moved-${id}`]) await assertHolds(name);
   });
 
   it("is claimed where there is no room for a snapshot of it, which is said", async () => {
