@@ -149,7 +149,8 @@ describe("a place", () => {
       ...["--noheadings", "--units", "b", "--nosuffix", "-o", "vg_size,vg_free", group.name],
     ]);
     const [capacity, free] = sizes.trim().split(/\s+/).map(Number);
-    assert.deepEqual(await backendStats("thick"), { capacity, free, granularity: extent });
+    const room = `lvm ${group.name}`;
+    assert.deepEqual(await backendStats("thick"), { capacity, free, granularity: extent, room });
     await registerBackend("none", { driver: "lvm", vg: "vg-none" });
     await registerBackend("no-pool", { driver: "lvm", vg: group.name, thin: "c" });
     await assert.rejects(backendStats("none"), failing("ERR_NOT_FOUND"));
