@@ -10,6 +10,7 @@ import { identityOf } from "./identity.js";
 import type { Migration } from "./migration.js";
 import { watchOptions } from "./progress.js";
 import { another } from "./rename.js";
+import { checkTarget } from "./target-check.js";
 import { nameVolume } from "./target-name.js";
 
 /** Copies a source to the target, or goes on with that where its journal says that a run was cut short. */
@@ -55,6 +56,8 @@ async function begin(migration: Migration, sourceRef: string): Promise<CopyRepor
 /** What the read-back found wrong is written once more: the target is nobody else's. */
 async function resume(migration: Migration, { id, error }: JobStatus): Promise<CopyReport> {
   await migration.release("target");
+  // The copy knows a file by its inode alone, which may be another's by now.
+  if (migration.record.target.identity !== undefined) await checkTarget(migration);
   return resumeCopy(id, {
     ...onlyGiven(migration.watch.limits ?? {}),
     ...watchOptions(migration),

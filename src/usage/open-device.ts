@@ -42,7 +42,7 @@ async function namingUsers(
     errno: error.errno,
     message:
       uses.length === 0
-        ? "somebody has claimed it whom this user cannot see, or a part of the kernel such as ZFS or DRBD"
+        ? "it is in use by this process itself, by somebody whom this user cannot see, or by a part of the kernel such as ZFS or DRBD"
         : uses.map(({ text }) => text).join("; "),
     hint: `end that (\`lsblk ${path}\` and \`fuser -v ${path}\` show it)${mode === "read" ? "" : `, or write to it all the same: ${flags.join(" ")}`}`,
     cause: error,

@@ -309,7 +309,7 @@ describe("a stop on request", () => {
     ways.fails(`SIGINT ${where}`, async () => {
       const child = spawn(process.execPath, [blockhaul, ...args], { stdio: "ignore" });
       const ended = once(child, "exit");
-      await until("it has begun", isThere);
+      await soon(isThere);
       if (where === "in a copy") await sleep(1500);
       child.kill("SIGINT");
       assert.deepEqual(await ended, [130, null]);
@@ -332,10 +332,30 @@ function recorded(text) {
  * @param {() => void} act once a record has the text
  */
 function whenRecorded(text, act) {
+  return when(() => recorded(text), act);
+}
+
+/**
+ * Looks so often that what comes next has not happened yet: an attach takes less time than `until` pauses.
+ *
+ * @param {() => unknown} isThere
+ * @param {() => void} act
+ */
+function when(isThere, act) {
   const timer = setInterval(() => {
-    if (!recorded(text)) return;
+    if (!isThere()) return;
     clearInterval(timer);
     act();
   }, 5);
   return timer;
+}
+
+/**
+ * @param {() => unknown} isThere
+ * @returns {Promise<void>}
+ */
+function soon(isThere) {
+  return new Promise((resolve) => {
+    when(isThere, resolve);
+  });
 }

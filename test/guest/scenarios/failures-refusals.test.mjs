@@ -399,7 +399,7 @@ describe("somebody else's device", () => {
       hint: /lsblk|cleanup/,
     });
     await seen;
-    assert.match(error.message, /busy|in use/i);
+    assert.match(error.message, /it is held by the device-mapper device grab \(dm-\d+\)/);
     await refused(open(ref), {
       code: "ERR_IN_USE",
       message: /an earlier attachment of it, [0-9a-f]{12}, is not undone yet: .*grab/,
