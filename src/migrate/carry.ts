@@ -11,6 +11,7 @@ import type { Range } from "../native.js";
 import { verifyVolumes } from "../verify.js";
 import { openVolume, type Volume } from "../volume.js";
 import { moveBytes, openTarget } from "./bytes.js";
+import { identityOf } from "./identity.js";
 import type { Migration } from "./migration.js";
 import { watchOptions } from "./progress.js";
 import { type NamedVolume, nameVolume } from "./target-name.js";
@@ -145,7 +146,7 @@ async function compareAll(migration: Migration, states: readonly SourceState[]):
       other = await openVolume(targetRef ?? target.ref, { signal });
       const report = await verifyVolumes(one, other, watchOptions(migration));
       digest = report.digest;
-      if (name !== undefined) compared[name] = one.info.identity;
+      if (name !== undefined) compared[name] = await identityOf(one, await nameVolume(ref));
     } finally {
       await Promise.all([one.close(), other?.close()]);
     }

@@ -5,7 +5,7 @@ import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import type { Range } from "../native.js";
 import { removeDurably } from "../system/durable-file.js";
 import { verifyManifest } from "../verify.js";
-import { openVolume, type Volume } from "../volume.js";
+import type { Volume } from "../volume.js";
 import { WATCH_MS } from "./dead-client.js";
 import { identityAt } from "./identity.js";
 import { type Migration, openSource } from "./migration.js";
@@ -16,6 +16,7 @@ import { proveSource, refuseStamped } from "./source-proof.js";
 import { stampSource } from "./source-stamp.js";
 import { dropSnapshot, dropSourceSnapshot, snapshotName } from "./states/freezing.js";
 import { checkTarget } from "./target-check.js";
+import { nameVolume } from "./target-name.js";
 
 /**
  * Reads the source once more before it goes. The target is looked for, too: what removed it may have come in
@@ -109,10 +110,7 @@ async function identityOfSnapshot(
 ): Promise<string | undefined> {
   const ref = driver.formatRef?.(location);
   if (ref === undefined) return undefined;
-  const volume = await openVolume(ref);
-  const { identity } = volume.info;
-  await volume.close();
-  return identity;
+  return identityAt(await nameVolume(ref));
 }
 
 /** What a removal took away reads as zeros. Whatever else is not as it was, somebody wrote. */
