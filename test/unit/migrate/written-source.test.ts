@@ -1,4 +1,4 @@
-import { statSync, utimesSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { BlockhaulError, planMigration } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
@@ -165,10 +165,11 @@ it("with a snapshot that was taken anew under a carried one's name is not remove
   const afterHandover = async () => {
     const snapshot = { path: stage.source, snapshot: "monday" };
     await stage.driver.createSnapshot?.({ path: stage.source }, { name: "late" });
+    // As long as it is open, the new one does not get its inode.
+    const held = openSync(stage.workspace.path("from/disk@monday"), "r");
     await stage.driver.deleteSnapshot?.(snapshot);
-    // So that the new one does not get its inode.
-    writeFileSync(stage.workspace.path("between"), "");
     await stage.driver.createSnapshot?.({ path: stage.source }, { name: "monday" });
+    closeSync(held);
     await stage.driver.deleteSnapshot?.({ ...snapshot, snapshot: "late" });
   };
   const options = { withSnapshots: true, deleteSource: true, hooks: { afterHandover } };
