@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, statSync, utimesSync } from "node:fs";
 import { BlockhaulError, planMigration } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
@@ -166,10 +166,11 @@ it("with a snapshot that was taken anew under a carried one's name is not remove
     const snapshot = { path: stage.source, snapshot: "monday" };
     await stage.driver.createSnapshot?.({ path: stage.source }, { name: "late" });
     // As long as it is open, the new one does not get its inode.
-    const held = openSync(stage.workspace.path("from/disk@monday"), "r");
+    const hidden = stage.workspace.path(`hidden/${statSync(stage.source).ino}`);
+    const held = readdirSync(hidden).map((file) => openSync(`${hidden}/${file}`, "r"));
     await stage.driver.deleteSnapshot?.(snapshot);
     await stage.driver.createSnapshot?.({ path: stage.source }, { name: "monday" });
-    closeSync(held);
+    for (const one of held) closeSync(one);
     await stage.driver.deleteSnapshot?.({ ...snapshot, snapshot: "late" });
   };
   const options = { withSnapshots: true, deleteSource: true, hooks: { afterHandover } };
