@@ -14,7 +14,7 @@ export async function checkTarget(migration: Migration): Promise<void> {
   const { record, targetRef, id } = migration;
   const target = await nameVolume(targetRef);
   const found = await identityAt(target);
-  if (isSame(found, record.target.identity)) return;
+  if (found === record.target.identity) return;
   const hint = `the source is as it was: \`blockhaul abort ${id}\` goes back to it`;
   if (found !== undefined) {
     throw another(target, found, record.target.identity).withContext({ side: "target", hint });
@@ -25,9 +25,4 @@ export async function checkTarget(migration: Migration): Promise<void> {
     message: "it does not exist any more",
     hint,
   });
-}
-
-/** Where it is not told now when a file was born, its inode decides. */
-function isSame(found: string | undefined, expected: string | undefined): boolean {
-  return found === expected || (expected?.startsWith(`${found}, born `) ?? false);
 }

@@ -68,7 +68,8 @@ const FAILURES: readonly Failure[] = [
     plant: (stage) => {
       let opens = 0;
       return nothing(() =>
-        stage.inTheWay("open to read", async (proceed) => {
+        stage.inTheWay("open to read", async (proceed, { path }) => {
+          if (path !== stage.source) return proceed();
           const opened = (await proceed()) as { volume: { info: { identity: string } } };
           const { phase } = await stage.status().catch(() => ({ phase: "" }));
           if (phase !== "copying") return opened;
