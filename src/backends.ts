@@ -1,6 +1,7 @@
 import { readConfig } from "./config.js";
 import type { Provisioning, StandardIssue, VolumeDriver } from "./driver.js";
 import { BlockhaulError } from "./errors.js";
+import { onlyGiven } from "./only-given.js";
 import { driverOfScheme, findDriver, listDrivers } from "./registry.js";
 
 /** What migrations may ask of a backend at a time. */
@@ -52,6 +53,12 @@ export class Backend {
   /** Options of a volume that is made there. */
   createOptions(provisioning: Provisioning | undefined): Record<string, unknown> {
     return this.driver.places?.createOptions?.(this.place, provisioning) ?? {};
+  }
+
+  /** What a new volume there is told: what `create` says, and those options where that says nothing. */
+  completed<Create extends Readonly<Record<string, unknown>>>(create: Create): Create {
+    const provisioning = create.provisioning as Provisioning | undefined;
+    return { ...this.createOptions(provisioning), ...onlyGiven(create) };
   }
 }
 

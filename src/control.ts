@@ -29,8 +29,7 @@ export interface CreateVolumeOptions {
  * @throws BlockhaulError ERR_INVALID_REF, ERR_UNSUPPORTED, ERR_EXISTS, ERR_NO_SPACE and what else it meets
  */
 export async function createVolume(ref: string, options: CreateVolumeOptions): Promise<number> {
-  const { backend } = await resolveRef(ref);
-  const create = { ...backend?.createOptions(options.provisioning), ...options, exclusive: true };
+  const create = { ...options, exclusive: true };
   // Only who opens it in the same step knows that it is all zeros: docs/decisions/0012-control-path.md.
   const volume = await openVolume(ref, { mode: "write", create });
   const { size } = volume;

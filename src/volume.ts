@@ -4,13 +4,11 @@ import type {
   DriverOpenOptions,
   Extent,
   OpenedVolume,
-  Provisioning,
   VolumeDriver,
   VolumeUsage,
 } from "./driver.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
 import type { NativeVolume, NativeVolumeInfo } from "./native.js";
-import { onlyGiven } from "./only-given.js";
 import { resolveRef } from "./refs.js";
 import { type BufferPart, describe, partOfBuffer, toBytes } from "./volume/arguments.js";
 import { adaptJsVolume, withJsCause } from "./volume/js-volume.js";
@@ -84,8 +82,7 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
 function withPlaceOptions(backend: Backend | undefined, options: OpenOptions): OpenOptions {
   const { create } = options;
   if (backend === undefined || create === undefined) return options;
-  const own = backend.createOptions(create.provisioning as Provisioning | undefined);
-  return { ...options, create: { ...own, ...onlyGiven(create) } };
+  return { ...options, create: backend.completed(create) };
 }
 
 /** The same as `volume.close()`. */

@@ -3,6 +3,7 @@ import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { checkGuards } from "../guards/check.js";
 import { type GuardFinding, refusalOf } from "../guards/guard.js";
 import { noticesOf } from "../guards/notices.js";
+import { onlyGiven } from "../only-given.js";
 import { exactSize, formatSize } from "../units.js";
 import { openVolume, type Volume } from "../volume.js";
 import { endOf } from "./plan-ends.js";
@@ -353,12 +354,9 @@ export async function shortWayOf(
 ) {
   const { driver } = target;
   if (source.driver !== driver || !driver.supports.shortWay) return undefined;
-  return driver.shortWay?.(source.location, target.location, {
-    size,
-    ...(provisioning === undefined ? {} : { provisioning }),
-    ...target.backend?.createOptions(provisioning),
-    ...create,
-  });
+  const wanted = onlyGiven({ ...create, provisioning, size });
+  const completed = target.backend?.completed(wanted) ?? wanted;
+  return driver.shortWay?.(source.location, target.location, completed);
 }
 
 /** Snapshots are carried over, or stay with a source that stays. */

@@ -39,17 +39,9 @@ export async function enterCreating(migration: Migration): Promise<void> {
 
 async function create(migration: Migration): Promise<Volume> {
   const { record, watch } = migration;
-  const { ref } = record.target;
-  const { backend } = await nameVolume(ref);
+  const { ref, temporary } = record.target;
   const { provisioning, create: told } = record.settings;
-  const creation = {
-    ...backend?.createOptions(provisioning),
-    ...told,
-    ...(provisioning === undefined ? {} : { provisioning }),
-    size: record.source.size,
-    exclusive: true,
-  };
-  const { temporary } = record.target;
+  const creation = { ...told, provisioning, size: record.source.size, exclusive: true };
   const open = () =>
     openVolume(temporary, { mode: "write", create: creation, signal: watch.signal });
   try {
