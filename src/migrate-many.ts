@@ -1,10 +1,6 @@
 /** Many migrations as one plan: read, checked in whole before anything is touched, carried out. */
 import { BlockhaulError } from "./errors.js";
-import { checkMoves, isParallel, type PlanChecks } from "./migrate/plan-check.js";
-import { earlierMigrations, identityNow } from "./migrate/plan-earlier.js";
-import { endOf } from "./migrate/plan-ends.js";
 import { PlanError } from "./migrate/plan-error.js";
-import { runMoves } from "./migrate/plan-run.js";
 import type {
   CheckedPlan,
   CheckPlanOptions,
@@ -17,6 +13,9 @@ import { listMigrations, migrateVolume, planMigration, resumeMigration } from ".
 
 export { PlanError } from "./migrate/plan-error.js";
 export type * from "./migrate/plan-types.js";
+
+// As in migrate.ts: loaded by whoever has a plan.
+const checking = () => import("./migrate/plan-check.js");
 
 /**
  * Reads a plan. What is wrong with the file is in `faults`, all of it; what could be understood is in
@@ -40,7 +39,14 @@ export async function checkPlan(
   plan: ManyPlan,
   options: CheckPlanOptions = {},
 ): Promise<CheckedPlan> {
-  return checkMoves(plan, await checksOf(options));
+  const [{ checkMoves }, { earlierMigrations, identityNow }, { endOf }] = await Promise.all([
+    checking(),
+    import("./migrate/plan-earlier.js"),
+    import("./migrate/plan-ends.js"),
+  ]);
+  const recorded = await listMigrations(options);
+  const find = await earlierMigrations(recorded, { endOf, identityOf: identityNow });
+  return checkMoves(plan, { plan: planMigration, endOf, find });
 }
 
 /**
@@ -57,17 +63,13 @@ export async function migrateVolumes(
   options: ManyOptions = {},
 ): Promise<ManyReport> {
   const { parallel } = options;
+  const { isParallel } = await checking();
   if (parallel !== undefined && !isParallel(parallel)) {
     const message = `parallel must be a whole number from 1 to 64, not ${parallel}`;
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message });
   }
   const checked = "shares" in plan ? plan : await checkPlan(plan, options);
   if (checked.faults.length > 0) throw new PlanError(checked.faults);
+  const { runMoves } = await import("./migrate/plan-run.js");
   return runMoves(checked, { migrate: migrateVolume, resume: resumeMigration }, options);
-}
-
-async function checksOf({ stateDirectory }: CheckPlanOptions): Promise<PlanChecks> {
-  const recorded = await listMigrations({ stateDirectory });
-  const find = await earlierMigrations(recorded, { endOf, identityOf: identityNow });
-  return { plan: planMigration, endOf, find };
 }

@@ -1,12 +1,9 @@
 /** Migrations: a volume moved to a backend, from the plan to the hand-over. */
 import { BlockhaulError } from "./errors.js";
-import { forgetCopies } from "./migrate/bytes.js";
-import { makePlan } from "./migrate/plan.js";
-import { beginMigration, goBack, runToEnd, takeUp } from "./migrate/run.js";
-import { snapshotName } from "./migrate/states/freezing.js";
+import { hasEnded } from "./migrate/record.js";
 import { findMigration, type MigrationStatus } from "./migrate/status.js";
 import { MigrationStore } from "./migrate/store.js";
-import { temporaryName } from "./migrate/target-name.js";
+import { snapshotName, temporaryName } from "./migrate/target-name.js";
 import type {
   MigrateOptions,
   MigrationPlan,
@@ -17,6 +14,10 @@ import type {
 export { findMigration, listMigrations, type MigrationStatus } from "./migrate/status.js";
 export type * from "./migrate/types.js";
 export { HOOK_NAMES, MIGRATION_STATES } from "./migrate/types.js";
+
+// Whoever only copies is not to wait until all of a migration is loaded.
+const planning = () => import("./migrate/plan.js");
+const running = () => import("./migrate/run.js");
 
 /**
  * Finds out what a migration would do, and all that it would be refused for; changes nothing.
@@ -29,6 +30,7 @@ export async function planMigration(
   target: string,
   options: MigrateOptions = {},
 ): Promise<MigrationPlan> {
+  const { makePlan } = await planning();
   const { plan } = await makePlan(source, target, options);
   return plan;
 }
@@ -47,6 +49,7 @@ export async function migrateVolume(
   target: string,
   options: MigrateOptions = {},
 ): Promise<MigrationReport> {
+  const [{ makePlan }, { beginMigration, runToEnd }] = [await planning(), await running()];
   const detailed = await makePlan(source, target, options);
   options.onEvent?.({ type: "planned", plan: detailed.plan });
   return runToEnd(await beginMigration(detailed, options));
@@ -64,9 +67,10 @@ export async function resumeMigration(
   id: string,
   options: ResumeMigrationOptions = {},
 ): Promise<MigrationReport> {
+  const { runToEnd, takeUp } = await running();
   const migration = await takeUp(id, options);
   const { state } = migration.record;
-  if (state !== "done" && state !== "aborted" && state !== "aborting") return runToEnd(migration);
+  if (!hasEnded(migration.record) && state !== "aborting") return runToEnd(migration);
   await migration.close();
   throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
     message: `migration ${migration.id} is ${state}`,
@@ -88,12 +92,12 @@ export async function abortMigration(
   id: string,
   options: ResumeMigrationOptions = {},
 ): Promise<MigrationReport> {
+  const { goBack, takeUp } = await running();
   const migration = await takeUp(id, options);
-  const { state } = migration.record;
-  if (state !== "done" && state !== "aborted") return goBack(migration);
+  if (!hasEnded(migration.record)) return goBack(migration);
   await migration.close();
   throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
-    message: `migration ${migration.id} is ${state}`,
+    message: `migration ${migration.id} is ${migration.record.state}`,
   });
 }
 
@@ -124,6 +128,7 @@ export async function removeMigration(
       hint: `\`blockhaul resume ${status.id}\` goes on, \`blockhaul abort ${status.id}\` goes back`,
     });
   }
+  const { forgetCopies } = await import("./migrate/bytes.js");
   await forgetCopies(status.id, stateDirectory);
   await new MigrationStore(stateDirectory).remove(status.id);
   return status;

@@ -29,14 +29,20 @@ export async function closeAttached({
     () => undefined,
     (error: unknown) => ({ error }),
   );
+  await undoNow(attachment).catch((error: unknown) => {
+    throw failure === undefined ? error : withUndoFailure(failure.error, error);
+  });
+  if (failure !== undefined) throw failure.error;
+}
+
+/** Undoes an attachment. What is left, as where others keep the host's lock for too long, `cleanup` takes up. */
+export async function undoNow(attachment: Attachment): Promise<void> {
   try {
     await withHostLock(() => attachment.undo());
   } catch (error) {
-    // Where others kept the lock for too long, `cleanup` takes it up.
     attachment.release();
-    throw failure === undefined ? error : withUndoFailure(failure.error, error);
+    throw error;
   }
-  if (failure !== undefined) throw failure.error;
 }
 
 /** One error of two: what failed, and what could not be undone after it. */

@@ -1,4 +1,4 @@
-import type { OptionSpec, OptionValues } from "./options.js";
+import { camelCase, type OptionSpec, type OptionValues } from "./options.js";
 
 const heading = "A new target";
 
@@ -58,14 +58,9 @@ export const creationOptions = [
 
 type CreationValues = OptionValues<typeof creationOptions>;
 
-export const CREATION_FLAGS = [
-  "objectSize",
-  "features",
-  "dataPool",
-  "stripeUnit",
-  "stripeCount",
-  "thinPool",
-] as const satisfies readonly (keyof CreationValues)[];
+export const CREATION_FLAGS = creationOptions.map(({ name }) =>
+  camelCase(name),
+) as readonly (keyof CreationValues)[];
 
 /** Those that were given, as a driver takes them. */
 export function creationOf(options: CreationValues): Record<string, unknown> {

@@ -1,7 +1,6 @@
 /** An image copied within its cluster: as a clone that is parted from its parent. */
 
-import { withHostLock } from "../attachments/lock.js";
-import { withUndoFailure } from "../attachments/undoing.js";
+import { undoNow, withUndoFailure } from "../attachments/undoing.js";
 import type { CreateOptions, ShortWay, ShortWayOptions } from "../driver.js";
 import { toBlockhaulError } from "../errors.js";
 import { type NativeRbdCreate, type NativeRbdFacts, native } from "../native.js";
@@ -80,9 +79,8 @@ async function cloneHead(
     (error: unknown) => ({ error }),
   );
   try {
-    await withHostLock(() => attachment.undo());
+    await undoNow(attachment);
   } catch (error) {
-    attachment.release();
     if (failure !== undefined) throw withUndoFailure(failure.error, error);
     await deleteImage(target).catch((left: unknown) => {
       throw withUndoFailure(error, left);

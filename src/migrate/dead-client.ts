@@ -1,7 +1,7 @@
 /** A cluster shows a client that was killed for half a minute, as if it were still at work. */
-import { type BlockhaulError, type ErrorCode, toBlockhaulError } from "../errors.js";
-import { waitFor } from "../system/wait.js";
+import type { BlockhaulError, ErrorCode } from "../errors.js";
 import type { Migration } from "./migration.js";
+import { outlast } from "./outlast.js";
 
 /** As long as a cluster shows a client that was killed, and a little more, in milliseconds. */
 export const WATCH_MS = 45_000;
@@ -18,23 +18,15 @@ export async function pastDeadClients<Result>(
   migration: Migration,
   action: () => Promise<Result>,
 ): Promise<Result> {
-  let last: BlockhaulError | undefined;
-  const attempt = async () => {
-    try {
-      return { result: await action() };
-    } catch (thrown) {
-      const error = toBlockhaulError(thrown);
-      if (!migration.wasKilled || !IN_THE_WAY.includes(error.code)) throw thrown;
-      if (last === undefined) {
-        const message = `${error.message}; if that is the run that was killed, it is gone within a minute`;
-        migration.tell({ type: "notice", id: migration.id, message });
-      }
-      last = error;
-      return undefined;
+  let isTold = false;
+  const isPassing = ({ code, message }: BlockhaulError) => {
+    if (!migration.wasKilled || !IN_THE_WAY.includes(code)) return false;
+    if (!isTold) {
+      const notice = `${message}; if that is the run that was killed, it is gone within a minute`;
+      migration.tell({ type: "notice", id: migration.id, message: notice });
     }
+    isTold = true;
+    return true;
   };
-  const { signal } = migration.watch;
-  const done = await waitFor(attempt, { deadlineMs: WATCH_MS, longestMs: 1000, signal });
-  if (done === undefined) throw last;
-  return done.result;
+  return outlast(action, { isPassing, deadlineMs: WATCH_MS, signal: migration.watch.signal });
 }

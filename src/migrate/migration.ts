@@ -3,7 +3,7 @@ import type { NativeRegionLock } from "../native.js";
 import { openVolume, type Volume } from "../volume.js";
 import { runHook } from "./hooks.js";
 import { identityOf } from "./identity.js";
-import type { HandoverStep, MigrationRecord } from "./record.js";
+import { type HandoverStep, type MigrationRecord, openTargetOf, setAsideOf } from "./record.js";
 import type { MigrationStore } from "./store.js";
 import { type NamedVolume, nameVolume } from "./target-name.js";
 import type { HookName, MigrationEvent, MigrationState, MigrationWatch } from "./types.js";
@@ -90,22 +90,18 @@ export class Migration {
 
   /** The source, where it is now: under its own name, or set aside. */
   source(): Promise<NamedVolume> {
-    const { source, setAside } = this.#record;
-    const isAside = this.hasDone("set-aside") && setAside !== undefined;
-    return nameVolume(isAside ? setAside : source.ref);
+    return nameVolume(setAsideOf(this.#record) ?? this.#record.source.ref);
   }
 
   /** What the bytes are read from; after the source was set aside, the source there. */
   get frozenRef(): string {
-    const { setAside } = this.#record;
-    if (setAside !== undefined && this.hasDone("set-aside")) return setAside;
-    return this.#record.snapshot ?? this.#record.source.ref;
+    const { snapshot, source } = this.#record;
+    return setAsideOf(this.#record) ?? snapshot ?? source.ref;
   }
 
   /** Where the target can be opened now. */
   get targetRef(): string {
-    const { target } = this.#record;
-    return this.hasDone("target-renamed") ? target.ref : target.temporary;
+    return openTargetOf(this.#record);
   }
 
   /** Keeps a volume that is open for it; `close` closes it. */

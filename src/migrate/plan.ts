@@ -1,4 +1,3 @@
-import type { SnapshotInfo } from "../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { checkGuards } from "../guards/check.js";
 import { type GuardFinding, refusalOf } from "../guards/guard.js";
@@ -10,6 +9,7 @@ import { endOf } from "./plan-ends.js";
 import { faultOfIdentity } from "./rename.js";
 import { findRoom, type Room } from "./room.js";
 import { problemsOfSettings } from "./settings.js";
+import { refusalOfSnapshot } from "./snapshots.js";
 import { stampOf } from "./source-stamp.js";
 import {
   asideName,
@@ -36,9 +36,10 @@ export interface DetailedPlan {
   readonly ends: PlannedEnds | undefined;
 }
 
+/** A plan that is still being made. */
 type Findings = {
   -readonly [Key in keyof MigrationPlan]: MigrationPlan[Key];
-};
+} & { readonly problems: BlockhaulError[]; readonly notices: string[] };
 
 /** Looks at everything that a migration will need, and goes on looking after it found a problem. */
 export async function makePlan(
@@ -46,9 +47,8 @@ export async function makePlan(
   targetRef: string,
   options: MigrateOptions,
 ): Promise<DetailedPlan> {
-  const problems: BlockhaulError[] = [];
-  const notices: string[] = [];
-  const found = blankPlan(sourceRef, targetRef, options, problems, notices);
+  const found = blankPlan(sourceRef, targetRef, options);
+  const { problems, notices } = found;
   const source = await collecting(problems, "source", () => nameVolume(sourceRef));
   const target =
     source === undefined
@@ -97,13 +97,7 @@ export async function makePlan(
   return { plan: found, ends };
 }
 
-function blankPlan(
-  source: string,
-  target: string,
-  options: MigrateOptions,
-  problems: BlockhaulError[],
-  notices: string[],
-): Findings {
+function blankPlan(source: string, target: string, options: MigrateOptions): Findings {
   const { deleteSource, rename, withSnapshots, method, provisioning, create, verify, allow } =
     options;
   return {
@@ -126,8 +120,8 @@ function blankPlan(
     snapshots: [],
     provisioning,
     settings: { deleteSource, rename, withSnapshots, method, provisioning, create, verify, allow },
-    problems,
-    notices,
+    problems: [],
+    notices: [],
   };
 }
 
@@ -159,7 +153,7 @@ async function examineChanges(
   found: Findings,
   { rename, deleteSource }: MigrateOptions,
 ): Promise<void> {
-  const problems = found.problems as BlockhaulError[];
+  const { problems } = found;
   if (!rename && !deleteSource) return;
   if (found.freeze === "frozen") {
     const message = "a snapshot is neither set aside nor removed in place of its volume";
@@ -196,8 +190,7 @@ async function examineTarget(
   found: Findings,
   options: MigrateOptions,
 ): Promise<boolean> {
-  const problems = found.problems as BlockhaulError[];
-  const notices = found.notices as string[];
+  const { problems, notices } = found;
   const { driver } = target;
   const there = (await takesSourcesName(target, found, options))
     ? undefined
@@ -299,8 +292,7 @@ async function roomOf(target: NamedVolume, problems: BlockhaulError[]): Promise<
 /** Whether what is to be made fits, as far as its backend tells. */
 async function examineRoom(room: Room | undefined, found: Findings): Promise<void> {
   const { size = 0, dataSize = size } = found;
-  const problems = found.problems as BlockhaulError[];
-  const notices = found.notices as string[];
+  const { problems, notices } = found;
   const granularity = room?.granularity ?? 1;
   const targetSize = Math.ceil(size / granularity) * granularity;
   found.targetSize = targetSize;
@@ -366,7 +358,7 @@ async function examineSnapshots(
   { withSnapshots, deleteSource }: MigrateOptions,
 ): Promise<void> {
   if (!withSnapshots && !deleteSource) return;
-  const problems = found.problems as BlockhaulError[];
+  const { problems } = found;
   const { driver, location, ref } = source;
   const list = async () => (await driver.listSnapshots?.(location)) ?? [];
   const snapshots = (await collecting(problems, "source", list)) ?? [];
@@ -392,24 +384,15 @@ async function examineSnapshots(
   );
 }
 
-/** A source goes with its snapshots, and none that cannot be removed. */
-export function refusalOfSnapshot(ref: string, { name, inUse = "" }: SnapshotInfo): BlockhaulError {
-  return new BlockhaulError("ERR_IN_USE", {
-    side: "source",
-    volume: ref,
-    message: `its snapshot ${name} cannot be removed with it: ${inUse}`,
-    hint: "let go of that snapshot first, or keep the source",
-  });
-}
-
 /** Where a driver's snapshots cannot have every name, those that are carried over have to have one that they can. */
 async function examineSnapshotNames(
   { driver, location }: NamedVolume,
   found: Findings,
 ): Promise<void> {
-  const problems = found.problems as BlockhaulError[];
   for (const name of found.snapshots) {
-    await collecting(problems, "target", async () => driver.checkSnapshotName?.(location, name));
+    await collecting(found.problems, "target", async () =>
+      driver.checkSnapshotName?.(location, name),
+    );
   }
 }
 

@@ -78,6 +78,21 @@ export interface MigrationRecord {
   readonly error?: { readonly code: string; readonly message: string } | undefined;
 }
 
+/** Nothing of it is left to do. */
+export function hasEnded({ state }: Pick<MigrationRecord, "state">): boolean {
+  return state === "done" || state === "aborted";
+}
+
+/** Where the target can be opened now. */
+export function openTargetOf({ target, handover }: MigrationRecord): string {
+  return handover.includes("target-renamed") ? target.ref : target.temporary;
+}
+
+/** Where the source was set aside; undefined where it was not. */
+export function setAsideOf({ setAside, handover }: MigrationRecord): string | undefined {
+  return handover.includes("set-aside") ? setAside : undefined;
+}
+
 export function formatMigration(record: MigrationRecord): string {
   return `${JSON.stringify(record, null, 2)}\n`;
 }

@@ -1,5 +1,5 @@
-import { BlockhaulError, toBlockhaulError } from "../errors.js";
-import { waitFor } from "../system/wait.js";
+import { toBlockhaulError } from "../errors.js";
+import { outlast } from "./outlast.js";
 import type { NamedVolume } from "./target-name.js";
 
 /**
@@ -10,25 +10,15 @@ import type { NamedVolume } from "./target-name.js";
  */
 export async function removeVolume(
   { driver, location, ref }: NamedVolume,
-  {
-    deadlineMs,
-    signal,
-  }: { readonly deadlineMs: number; readonly signal?: AbortSignal | undefined },
+  options: { readonly deadlineMs: number; readonly signal?: AbortSignal | undefined },
 ): Promise<void> {
-  let last: BlockhaulError | undefined;
-  const removed = await waitFor(
-    async () => {
-      try {
-        await driver.deleteVolume?.(location);
-        return true;
-      } catch (thrown) {
-        last = toBlockhaulError(thrown, { volume: ref, operation: "delete" });
-        if (last.code === "ERR_NOT_FOUND") return true;
-        if (last.code !== "ERR_IN_USE") throw last;
-        return undefined;
-      }
-    },
-    { deadlineMs, longestMs: 1000, signal },
-  );
-  if (!removed) throw last ?? new BlockhaulError("ERR_CANCELLED");
+  const remove = async () => {
+    try {
+      await driver.deleteVolume?.(location);
+    } catch (thrown) {
+      const error = toBlockhaulError(thrown, { volume: ref, operation: "delete" });
+      if (error.code !== "ERR_NOT_FOUND") throw error;
+    }
+  };
+  await outlast(remove, { ...options, isPassing: ({ code }) => code === "ERR_IN_USE" });
 }

@@ -12,17 +12,19 @@ import { identityAt, identityOf } from "./identity.js";
 import { checkSource, Migration } from "./migration.js";
 import { checkPlaces, placeOf } from "./places.js";
 import type { DetailedPlan } from "./plan.js";
-import type { MigrationRecord } from "./record.js";
+import { hasEnded, type MigrationRecord, setAsideOf } from "./record.js";
 import { renameOnce } from "./rename.js";
+import { dropSnapshot } from "./snapshots.js";
 import { lockSource } from "./source-lock.js";
 import { enterCopying } from "./states/copying.js";
 import { enterCreating, removeTarget } from "./states/creating.js";
-import { dropSnapshot, enterFreezing } from "./states/freezing.js";
+import { enterFreezing } from "./states/freezing.js";
 import { enterHandingOver } from "./states/handing-over.js";
 import { MigrationStore } from "./store.js";
 import { besides, canRename, nameIn, nameVolume, temporaryName } from "./target-name.js";
 import {
   HOOK_NAMES,
+  MIGRATION_STATES,
   type MigrateOptions,
   type MigrationReport,
   type MigrationState,
@@ -130,10 +132,6 @@ export async function takeUp(id: string, watch: ResumeMigrationOptions): Promise
   }
 }
 
-function hasEnded({ state }: MigrationRecord): boolean {
-  return state === "done" || state === "aborted";
-}
-
 /** Goes through the states that are left, to the end. */
 export async function runToEnd(migration: Migration): Promise<MigrationReport> {
   const began = performance.now();
@@ -160,14 +158,7 @@ async function goThrough(migration: Migration): Promise<CopyReport | undefined> 
   return copy;
 }
 
-const ORDER: readonly MigrationState[] = [
-  "planned",
-  "creating",
-  "freezing",
-  "copying",
-  "verifying",
-  "handing-over",
-];
+const ORDER: readonly MigrationState[] = MIGRATION_STATES;
 
 /**
  * Goes back: every name is given back, and what was made is removed. It can be done again, whatever came in
@@ -238,7 +229,7 @@ function reportOf(
   copy: CopyReport | undefined,
   began: number,
 ): MigrationReport {
-  const isAside = record.handover.includes("set-aside");
+  const setAside = setAsideOf(record);
   const isGone = record.handover.includes("deleting-source");
   return {
     id: record.id,
@@ -250,8 +241,8 @@ function reportOf(
     method: record.method,
     digest: record.digest,
     verified: record.verified,
-    sourceIs: isGone ? "deleted" : isAside ? "set aside" : "kept",
-    setAside: isAside ? record.setAside : undefined,
+    sourceIs: isGone ? "deleted" : setAside === undefined ? "kept" : "set aside",
+    setAside,
     snapshots: record.carried,
     copy,
     notices: record.notices,

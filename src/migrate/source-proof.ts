@@ -9,8 +9,10 @@ import { writeManifest } from "../manifest.js";
 import type { NativeJournal } from "../native.js";
 import { type Migration, openSource } from "./migration.js";
 import { watchOptions } from "./progress.js";
+import { findSnapshot } from "./snapshots.js";
 import { stampSource } from "./source-stamp.js";
-import { checkSourceUnused, findSnapshot, snapshotName } from "./states/freezing.js";
+import { checkSourceUnused } from "./states/freezing.js";
+import { snapshotName } from "./target-name.js";
 
 /**
  * What was written to the source since it was frozen is not on the target. Where its storage keeps no account of

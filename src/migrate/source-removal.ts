@@ -9,14 +9,13 @@ import type { Volume } from "../volume.js";
 import { WATCH_MS } from "./dead-client.js";
 import { identityAt } from "./identity.js";
 import { type Migration, openSource } from "./migration.js";
-import { refusalOfSnapshot } from "./plan.js";
 import { watchOptions } from "./progress.js";
 import { removeVolume } from "./remove-volume.js";
+import { dropSnapshot, dropSourceSnapshot, refusalOfSnapshot } from "./snapshots.js";
 import { proveSource, refuseStamped } from "./source-proof.js";
 import { stampSource } from "./source-stamp.js";
-import { dropSnapshot, dropSourceSnapshot, snapshotName } from "./states/freezing.js";
 import { checkTarget } from "./target-check.js";
-import { nameVolume } from "./target-name.js";
+import { nameVolume, snapshotName } from "./target-name.js";
 
 /**
  * Reads the source once more before it goes. The target is looked for, too: what removed it may have come in

@@ -1,5 +1,5 @@
 import { type BlockhaulError, toBlockhaulError } from "../errors.js";
-import type { MigrationRecord } from "./record.js";
+import { hasEnded, type MigrationRecord, openTargetOf, setAsideOf } from "./record.js";
 import { MigrationStore } from "./store.js";
 import type { MigrationState } from "./types.js";
 
@@ -114,12 +114,11 @@ function unreadable(
 
 async function statusOf(store: MigrationStore, record: MigrationRecord): Promise<MigrationStatus> {
   const { state: phase, handover, error } = record;
-  const hasEnded = phase === "done" || phase === "aborted";
-  const isRunning = !hasEnded && (await store.jobs.isHeld(record.id));
+  const isRunning = !hasEnded(record) && (await store.jobs.isHeld(record.id));
   const wasStopped = error === undefined || error.code === "ERR_CANCELLED";
-  const state = hasEnded ? phase : isRunning ? "running" : wasStopped ? "interrupted" : "failed";
+  const unended = isRunning ? "running" : wasStopped ? "interrupted" : "failed";
+  const state = phase === "done" || phase === "aborted" ? phase : unended;
   const isIdle = state === "interrupted" || state === "failed";
-  const isRenamed = handover.includes("target-renamed");
   return {
     id: record.id,
     state,
@@ -130,12 +129,12 @@ async function statusOf(store: MigrationStore, record: MigrationRecord): Promise
     sourceIdentity: record.source.identity,
     target: record.target.ref,
     targetIdentity: record.target.identity,
-    openTarget: isRenamed ? record.target.ref : record.target.temporary,
+    openTarget: openTargetOf(record),
     size: record.source.size,
     method: record.method,
     digest: record.digest,
     verified: record.verified,
-    setAside: handover.includes("set-aside") ? record.setAside : undefined,
+    setAside: setAsideOf(record),
     notices: record.notices,
     createdAt: record.createdAt,
     begunAt: record.begunAt,

@@ -1,8 +1,8 @@
-/** What the target of a migration is called, in the end and until then. */
+/** What the volumes of a migration are called, in the end and until then. */
 import { type Backend, findBackend } from "../backends.js";
 import type { VolumeDriver } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
-import { type ResolvedRef, resolveRef, schemeOf } from "../refs.js";
+import { resolveRef, schemeOf } from "../refs.js";
 
 /** A volume by its ref, its driver and where that finds it. */
 export interface NamedVolume {
@@ -25,16 +25,15 @@ export async function nameVolume(ref: string): Promise<NamedVolume> {
  */
 export async function nameTarget(target: string, source: NamedVolume): Promise<NamedVolume> {
   const isBare = schemeOf(target) === undefined && !target.includes("/");
-  const backend = isBare ? await findBackend(target) : undefined;
   if (!isBare) return nameVolume(target);
-  if (backend === undefined) {
+  if ((await findBackend(target)) === undefined) {
     throw new BlockhaulError("ERR_NOT_FOUND", {
       side: "target",
       message: `there is no backend ${JSON.stringify(target)}`,
       hint: `backends are named in blockhaul.yaml: \`blockhaul list\` shows them; an image file is written ./${target}`,
     });
   }
-  const name = source.driver.nameOf?.(source.location);
+  const name = nameIn(source);
   if (name === undefined) {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
       side: "target",
@@ -68,6 +67,11 @@ export function asideName(name: string | undefined, id: string): string {
   return `${name}.moved-${id}`;
 }
 
+/** What a snapshot is called that a source is frozen by. */
+export function snapshotName(id: string): string {
+  return `blockhaul-snap-${id}`;
+}
+
 /** Whether a driver can give the volume another name in its place. */
 export function canRename({ driver }: NamedVolume): boolean {
   const { supports, renameVolume, nameOf, siblingOf } = driver;
@@ -77,5 +81,3 @@ export function canRename({ driver }: NamedVolume): boolean {
 export function nameIn({ driver, location }: NamedVolume): string | undefined {
   return driver.nameOf?.(location);
 }
-
-export type { ResolvedRef };

@@ -1,6 +1,5 @@
 /** creating: the target comes into being, under its temporary name. */
-import type { SnapshotInfo } from "../../driver.js";
-import { BlockhaulError, toBlockhaulError } from "../../errors.js";
+import { BlockhaulError } from "../../errors.js";
 import { exactSize } from "../../units.js";
 import { openVolume, type Volume } from "../../volume.js";
 import { openTarget } from "../bytes.js";
@@ -9,6 +8,7 @@ import { identityAt, identityOf } from "../identity.js";
 import type { Migration } from "../migration.js";
 import { removeVolume } from "../remove-volume.js";
 import { faultOfIdentity } from "../rename.js";
+import { snapshotsOf } from "../snapshots.js";
 import { type NamedVolume, nameVolume } from "../target-name.js";
 
 /** Makes the target, or opens the one that is there. Where a shorter way will make it, nothing is done. */
@@ -72,20 +72,10 @@ export async function removeTarget(migration: Migration): Promise<void> {
 }
 
 /** A target that has snapshots is not removed: those that it was given go first. */
-async function dropCarried(
-  { record }: Migration,
-  { driver, location }: Pick<NamedVolume, "driver" | "location">,
-): Promise<void> {
+async function dropCarried({ record }: Migration, target: NamedVolume): Promise<void> {
   if (record.snapshots.length === 0) return;
-  let found: readonly SnapshotInfo[] = [];
-  try {
-    found = (await driver.listSnapshots?.(location)) ?? [];
-  } catch (thrown) {
-    const error = toBlockhaulError(thrown, { side: "target", operation: "list" });
-    if (error.code !== "ERR_NOT_FOUND") throw error;
-  }
-  for (const snapshot of found) {
-    if (record.snapshots.includes(snapshot.name)) await driver.deleteSnapshot?.(snapshot.location);
+  for (const { name, location } of await snapshotsOf(target, "target")) {
+    if (record.snapshots.includes(name)) await target.driver.deleteSnapshot?.(location);
   }
 }
 

@@ -1,16 +1,11 @@
 /** freezing: from here on the source does not change, or the migration notices. */
-import type { SnapshotInfo } from "../../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { checkGuards, throwRefusal } from "../../guards/check.js";
 import { pastDeadClients } from "../dead-client.js";
 import { type Migration, openSource } from "../migration.js";
+import { findSnapshot } from "../snapshots.js";
 import { stampSource } from "../source-stamp.js";
-import { nameVolume } from "../target-name.js";
-
-/** What a snapshot of a migration is called. */
-export function snapshotName(id: string): string {
-  return `blockhaul-snap-${id}`;
-}
+import { snapshotName } from "../target-name.js";
 
 export async function enterFreezing(migration: Migration): Promise<void> {
   await migration.enter("freezing");
@@ -82,40 +77,4 @@ async function useSnapshot(migration: Migration, name: string): Promise<void> {
     volume: migration.record.source.ref,
     message: `there is something that is called ${name}, and no snapshot of the source`,
   });
-}
-
-/** The ref of a snapshot of the source, by its name. A source that is gone has none. */
-export async function findSnapshot(
-  migration: Migration,
-  name: string,
-): Promise<string | undefined> {
-  const { driver, location } = await migration.source();
-  let snapshots: readonly SnapshotInfo[] = [];
-  try {
-    snapshots = (await driver.listSnapshots?.(location)) ?? [];
-  } catch (thrown) {
-    const error = toBlockhaulError(thrown, { side: "source", operation: "list" });
-    if (error.code !== "ERR_NOT_FOUND") throw error;
-  }
-  const found = snapshots.find((snapshot) => snapshot.name === name);
-  return found && driver.formatRef?.(found.location);
-}
-
-/** Drops the snapshot that the source was frozen by; one that is not there is fine. */
-export async function dropSnapshot(migration: Migration): Promise<void> {
-  if (migration.record.freeze !== "snapshot") return;
-  await dropSourceSnapshot(migration, snapshotName(migration.id));
-}
-
-/** Drops a snapshot of the source, which is found by the source's present name. */
-export async function dropSourceSnapshot(migration: Migration, name: string): Promise<void> {
-  const ref = await findSnapshot(migration, name);
-  if (ref === undefined) return;
-  const { driver, location } = await nameVolume(ref);
-  try {
-    await driver.deleteSnapshot?.(location);
-  } catch (thrown) {
-    const error = toBlockhaulError(thrown, { volume: ref, operation: "delete" });
-    if (error.code !== "ERR_NOT_FOUND") throw error;
-  }
 }

@@ -1,11 +1,11 @@
 /** handing-over: names change hands, and only then the source may go. Every step can be done again. */
 import type { Migration } from "../migration.js";
 import { renameOnce } from "../rename.js";
+import { dropSnapshot } from "../snapshots.js";
 import { checkUnchanged } from "../source-proof.js";
 import { removeSource } from "../source-removal.js";
 import { checkTarget } from "../target-check.js";
 import { asideName, besides, nameIn, nameVolume } from "../target-name.js";
-import { dropSnapshot } from "./freezing.js";
 
 export async function enterHandingOver(migration: Migration): Promise<void> {
   await migration.enter("handing-over");
