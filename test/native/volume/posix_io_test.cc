@@ -315,7 +315,9 @@ TEST(PosixVolumeTest, AThickFileTakesItsSpaceAndGivesNoneBack) {
   const int error = io.zero(*again.value(), 0, kMiB);
   EXPECT_TRUE(error == 0 || error == ENOTSUP) << error;
   EXPECT_GE(allocated_bytes(path), kMiB);
-  if (error == 0) EXPECT_EQ(difference(Bytes(kMiB), read_file(path)), "");
+  if (error == 0) {
+    EXPECT_EQ(difference(Bytes(kMiB), read_file(path)), "");
+  }
 }
 
 TEST(PosixVolumeTest, AThickFileIsNotMadeWhereNoSpaceIsReserved) {
