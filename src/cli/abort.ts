@@ -1,6 +1,6 @@
 import { abortMigration, findMigration } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { abortOptions } from "./commands.js";
+import type { abortOptions } from "./command-options.js";
 import { runWatched } from "./migrating.js";
 import { noSuchJob } from "./resuming.js";
 import { stateDirectoryOf } from "./transfer.js";

@@ -1,6 +1,6 @@
 import { attachVolume, BlockhaulError, formatSize, type KeptAttachment } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { listingOptions } from "./commands.js";
+import type { listingOptions } from "./command-options.js";
 import { StoppedBySignal } from "./error-report.js";
 import { StopSignals } from "./stop-signals.js";
 import { alignFields } from "./table.js";

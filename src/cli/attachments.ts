@@ -1,6 +1,6 @@
 import { listAttachments } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { listingOptions } from "./commands.js";
+import type { listingOptions } from "./command-options.js";
 import { alignTable } from "./table.js";
 
 export const runAttachments: CommandRun<typeof listingOptions> = async (

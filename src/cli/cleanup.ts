@@ -1,6 +1,6 @@
 import { cleanUpAttachments } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { listingOptions } from "./commands.js";
+import type { listingOptions } from "./command-options.js";
 import { describeError, explainError } from "./error-report.js";
 
 const SOME_FAILED = 7;

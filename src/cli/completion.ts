@@ -1,6 +1,7 @@
 import { BlockhaulError } from "../index.js";
 import type { CommandRun } from "./command.js";
-import { COMMANDS, type completionOptions } from "./commands.js";
+import type { completionOptions } from "./command-options.js";
+import { COMMANDS } from "./commands.js";
 import { bashScript } from "./completion/bash.js";
 import { fishScript } from "./completion/fish.js";
 import { zshScript } from "./completion/zsh.js";

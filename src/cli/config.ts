@@ -1,6 +1,6 @@
 import { BlockhaulError, type Config, readConfig } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
-import type { configOptions } from "./commands.js";
+import type { configOptions } from "./command-options.js";
 import type { OptionValues } from "./options.js";
 import { plural } from "./table.js";
 

@@ -8,7 +8,7 @@ import {
   type Volume,
   type VolumeDriver,
 } from "../index.js";
-import type { copyOptions } from "./commands.js";
+import type { copyOptions } from "./command-options.js";
 import { CREATION_FLAGS, creationOf } from "./creation-options.js";
 import type { OptionValues } from "./options.js";
 

@@ -8,7 +8,7 @@ import {
   type Volume,
 } from "../index.js";
 import type { CommandContext } from "./command.js";
-import type { copyOptions } from "./commands.js";
+import type { copyOptions } from "./command-options.js";
 import { allowedGuards } from "./guard-options.js";
 import type { OptionValues } from "./options.js";
 import type { Output } from "./output.js";

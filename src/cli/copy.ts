@@ -9,7 +9,7 @@ import {
   type Volume,
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
-import type { copyOptions } from "./commands.js";
+import type { copyOptions } from "./command-options.js";
 import {
   type CloseFailure,
   type CopyTarget,

@@ -1,6 +1,6 @@
 import { detachVolume } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { listingOptions } from "./commands.js";
+import type { listingOptions } from "./command-options.js";
 
 export const runDetach: CommandRun<typeof listingOptions> = async (
   [idOrRef = ""],

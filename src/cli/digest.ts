@@ -1,6 +1,6 @@
 import { digestVolume, formatDuration, formatSize, openVolume } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { digestOptions } from "./commands.js";
+import type { digestOptions } from "./command-options.js";
 import { StoppedBySignal } from "./error-report.js";
 import { engineOptions } from "./transfer.js";
 import { Watch } from "./watch.js";

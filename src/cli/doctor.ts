@@ -10,7 +10,7 @@ import {
   toolStatus,
 } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { listingOptions } from "./commands.js";
+import type { listingOptions } from "./command-options.js";
 import { packageVersion } from "./version.js";
 
 /** "warn": it works, but slower or not all of it. "missing": nothing works without it. */

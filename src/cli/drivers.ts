@@ -1,6 +1,6 @@
 import { type DriverStatus, listDrivers, type VolumeDriver } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { listingOptions } from "./commands.js";
+import type { listingOptions } from "./command-options.js";
 import { alignTable } from "./table.js";
 
 export const runDrivers: CommandRun<typeof listingOptions> = async (_args, options, { stdout }) => {

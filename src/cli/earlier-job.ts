@@ -1,7 +1,7 @@
 /** A copy between the same two volumes that was cut short: whether it is to go on. */
 import { BlockhaulError, findResumable, type JobStatus, type Volume } from "../index.js";
 import type { CommandContext } from "./command.js";
-import type { copyOptions } from "./commands.js";
+import type { copyOptions } from "./command-options.js";
 import type { CopyTarget } from "./copy-ends.js";
 import { percentDone, resumeCommand } from "./job-failure.js";
 import type { OptionValues } from "./options.js";

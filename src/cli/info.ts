@@ -7,7 +7,7 @@ import {
   type VolumeUsage,
 } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { infoOptions } from "./commands.js";
+import type { infoOptions } from "./command-options.js";
 import { alignFields, plural } from "./table.js";
 import { addExtent, emptyUsage, type Usage } from "./usage.js";
 

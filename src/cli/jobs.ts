@@ -11,7 +11,7 @@ import {
   showJob,
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
-import type { jobsOptions } from "./commands.js";
+import type { jobsOptions } from "./command-options.js";
 import { jobsTable, jobText, migrationText } from "./job-report.js";
 import type { OptionValues } from "./options.js";
 import { stateDirectoryOf } from "./transfer.js";

@@ -10,7 +10,7 @@ import {
   readConfig,
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
-import type { listOptions } from "./commands.js";
+import type { listOptions } from "./command-options.js";
 import type { OptionValues } from "./options.js";
 import { alignTable } from "./table.js";
 

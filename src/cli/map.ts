@@ -1,6 +1,6 @@
 import { formatSize, openVolume } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { mapOptions } from "./commands.js";
+import type { mapOptions } from "./command-options.js";
 import { alignTable, plural } from "./table.js";
 import { addExtent, emptyUsage, type Usage } from "./usage.js";
 

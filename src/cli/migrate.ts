@@ -6,7 +6,7 @@ import {
   planMigration,
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
-import type { migrateOptions } from "./commands.js";
+import type { migrateOptions } from "./command-options.js";
 import { creationOf, creationOptions } from "./creation-options.js";
 import { allowedGuards, guardOptions } from "./guard-options.js";
 import { runMigrateMany } from "./migrate-many.js";

@@ -1,6 +1,6 @@
 import { BlockhaulError, findMigration, resumeMigration, showJob } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { resumeOptions } from "./commands.js";
+import type { resumeOptions } from "./command-options.js";
 import { finishCopy } from "./copy-finish.js";
 import { allowedGuards } from "./guard-options.js";
 import { explainEnd } from "./job-failure.js";

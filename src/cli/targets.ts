@@ -1,6 +1,6 @@
 import { discoverIscsiTargets } from "../index.js";
 import type { CommandRun } from "./command.js";
-import type { targetsOptions } from "./commands.js";
+import type { targetsOptions } from "./command-options.js";
 
 export const runTargets: CommandRun<typeof targetsOptions> = async (
   [portal = ""],

@@ -9,7 +9,7 @@ import {
   verifyVolumes,
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
-import type { verifyOptions } from "./commands.js";
+import type { verifyOptions } from "./command-options.js";
 import { closeAll } from "./copy-ends.js";
 import { StoppedBySignal } from "./error-report.js";
 import type { OptionValues } from "./options.js";

@@ -1,7 +1,8 @@
 import { type CopyOptions, openVolume, planCopy } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
-import { COMMANDS, copyOptions } from "../../../src/cli/commands.js";
+import { copyOptions } from "../../../src/cli/command-options.js";
+import { COMMANDS } from "../../../src/cli/commands.js";
 import {
   camelCase,
   type OptionSpec,
