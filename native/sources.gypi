@@ -134,6 +134,13 @@
       "test/native/volume/rbd_volume_test.cc",
       "test/native/volume/write_gate_test.cc"
     ],
+    "bench_sources": [
+      "bench/native/ceiling_bench.cc",
+      "bench/native/digest_bench.cc",
+      "bench/native/memcpy_bench.cc",
+      "bench/native/reactor_bench.cc",
+      "bench/native/zero_bench.cc"
+    ],
     "include_folders": ["native"],
     "engine_defines": ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64"],
     "addon_defines": ["NAPI_VERSION=9", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],

@@ -12,9 +12,9 @@ import { filesUnder, Stamp } from "./lib/stale.mjs";
 const biome = path.join(root, "node_modules", "@biomejs", "biome", "bin", "biome");
 const compiler = path.join(root, "node_modules", "typescript", "bin", "tsc");
 
-const nativeFiles = [...filesUnder("native"), ...filesUnder("test/native")].filter((file) =>
-  /\.(h|cc)$/.test(file),
-);
+const nativeFiles = ["native", "test/native", "bench/native"]
+  .flatMap(filesUnder)
+  .filter((file) => /\.(h|cc)$/.test(file));
 
 await main(async () => {
   const args = process.argv.slice(2);

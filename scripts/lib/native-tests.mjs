@@ -9,17 +9,19 @@ import { compile, root, run, say, tryRun } from "./run.mjs";
  * Configures a CMake build of its own under out/, without building anything.
  *
  * @param {string} variant names the folder
- * @param {readonly ("addon" | "tests")[]} parts what is to be built on top of the engine
+ * @param {readonly ("addon" | "tests" | "bench")[]} parts what is to be built on top of the engine
  * @param {string} [sanitize]
  * @returns {Promise<string>} the folder, from the root
  */
 export async function configure(variant, parts, sanitize = "") {
   const folder = `out/${variant}`;
   const settings = [
-    "CMAKE_BUILD_TYPE=RelWithDebInfo",
+    // A benchmark of what users do not run would say nothing.
+    `CMAKE_BUILD_TYPE=${parts.includes("bench") ? "Release" : "RelWithDebInfo"}`,
     `CMAKE_COMPILE_WARNING_AS_ERROR=${process.env.CI ? "ON" : "OFF"}`,
     `BLOCKHAUL_ADDON=${parts.includes("addon") ? "ON" : "OFF"}`,
     `BLOCKHAUL_TESTS=${parts.includes("tests") ? "ON" : "OFF"}`,
+    `BLOCKHAUL_BENCH=${parts.includes("bench") ? "ON" : "OFF"}`,
     `BLOCKHAUL_SANITIZE=${sanitize}`,
   ];
   const defines = settings.map((setting) => `-D${setting}`);

@@ -1,7 +1,7 @@
 /**
  * What blockhaul needs from Debian, and why. The one table: `setup`, `demo`, `test` and CI install from it.
  *
- * @typedef {"build" | "demo" | "ceph" | "guest" | "test" | "lint"} PackageGroup
+ * @typedef {"build" | "demo" | "ceph" | "guest" | "test" | "bench" | "lint"} PackageGroup
  */
 
 /** @typedef {readonly (readonly [name: string, reason: string])[]} Packages */
@@ -74,6 +74,17 @@ export const packageGroups = {
     ["bsdutils", "script: runs the command on a terminal"],
     ["zsh", "completes the command's words, as its users' shells do"],
     ["fish", "the same"],
+  ],
+  bench: [
+    ["qemu-utils", "qemu-img and qemu-nbd: what others copy with"],
+    ["qemu-block-extra", "the same for RBD images"],
+    ["libnbd-bin", "nbdcopy: what others copy with"],
+    ["fio", "what the storage can do at all"],
+    ["python3-rbd", "Cinder's way of copying, and an independent look at images"],
+    ["libbenchmark-dev", "the native benchmarks"],
+    ["e2fsprogs", "mke2fs: an image with a file system in it"],
+    ["mount", "losetup: block devices"],
+    ["diffutils", "cmp: compares volumes independently"],
   ],
   lint: [
     ["clang-format", "the C++ style"],
