@@ -2,6 +2,7 @@
 
 import { rmSync } from "node:fs";
 
+import { Stop } from "../scripts/lib/run.mjs";
 import { check, checkTheCheck } from "./check.mjs";
 import { ends } from "./ends/end.mjs";
 import { measure } from "./measure.mjs";
@@ -95,8 +96,12 @@ async function hold(named, work, pair, lab, contents, { rounds, quick }) {
     }
   };
 
-  const results = await alternate(tools, rounds, turn);
-  await ends[pair.from].remove(lab, source);
+  let results;
+  try {
+    results = await alternate(tools, rounds, (tool) => nameInErrors(tool.name, () => turn(tool)));
+  } finally {
+    if (!lab.signal.aborted) await ends[pair.from].remove(lab, source);
+  }
   return {
     ...named,
     gib: original.data / 2 ** 30,
@@ -121,5 +126,20 @@ async function removeIfThere(lab, tool, kind, target) {
   } catch (error) {
     // A tool that failed may not have made its image; its own error says more.
     if (kind !== "rbd" || !tool.makesTarget(kind)) throw error;
+  }
+}
+
+/**
+ * @template T
+ * @param {string} name of a tool
+ * @param {() => Promise<T>} turn
+ * @returns {Promise<T>}
+ */
+async function nameInErrors(name, turn) {
+  try {
+    return await turn();
+  } catch (error) {
+    if (!(error instanceof Stop) || error.message === "") throw error;
+    throw new Stop(`${name}: ${error.message}`, error.exitCode);
   }
 }

@@ -22,6 +22,7 @@ export function report(result) {
           `**Smaller than the real thing**: ${result.options.scale} of the data, ${result.options.rounds} rounds. Times show little.`,
         ]
       : []),
+    ...(result.failures.length > 0 ? ["## Failed", failed(result.failures)] : []),
     "## Targets",
     verdicts(result.verdicts),
     ...(result.native.length > 0 ? ["## Engine", nativeTable(result.native)] : []),
@@ -30,6 +31,13 @@ export function report(result) {
     settings(result.contests),
   ];
   return `${parts.join("\n\n")}\n`;
+}
+
+/** @param {Result["failures"]} failures */
+function failed(failures) {
+  return failures
+    .map(({ contest, error }) => `**${contest}**\n\n\`\`\`\n${error.trim()}\n\`\`\``)
+    .join("\n\n");
 }
 
 /** @param {Result} result */

@@ -13,6 +13,9 @@ import { Stop } from "../scripts/lib/run.mjs";
  * @property {import("./contest.mjs").ContestResult[]} contests
  * @property {import("./native.mjs").NativeFigure[]} native
  * @property {import("./targets.mjs").Verdict[]} verdicts
+ * @property {Failure[]} failures contests that did not come to their end, by an error or wrong bytes
+ *
+ * @typedef {{ contest: string, error: string }} Failure
  *
  * @typedef {object} ResultOptions
  * @property {boolean} quick

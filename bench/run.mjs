@@ -48,6 +48,8 @@ await main(async () => {
   const result = await benchmark(options);
   keep(options, result);
   if (before !== undefined) say(compare(before, result));
+  const { length } = result.failures;
+  if (length > 0) throw new Stop(`${length} of ${length + result.contests.length} contests failed`);
 });
 
 /**
@@ -79,17 +81,28 @@ async function benchmarkIn(lab, chosen, options) {
   const whole = !quick && options.only === undefined;
   const native = options.native || whole ? await runNativeBenchmarks(lab.signal) : [];
   const contents = new Contents(lab, seed, scale);
+  /** @type {Result["contests"]} */
   const held = [];
+  /** @type {Result["failures"]} */
+  const failures = [];
   for (const contest of chosen) {
     const begin = Date.now();
     say(contest.title);
-    const result = await contest.hold(lab, contents, { rounds, quick });
-    held.push(result);
-    say(`\n${contestTable(result)}\n\nin ${figure((Date.now() - begin) / 1000)} s\n`);
+    try {
+      const result = await contest.hold(lab, contents, { rounds, quick });
+      held.push(result);
+      say(`\n${contestTable(result)}\n\nin ${figure((Date.now() - begin) / 1000)} s\n`);
+    } catch (error) {
+      lab.signal.throwIfAborted();
+      // What the others take an hour to find out is not lost with one of them.
+      if (!(error instanceof Stop)) throw error;
+      say(`\nFAILED: ${error.message}\n`);
+      failures.push({ contest: contest.id, error: error.message });
+    }
   }
   const verdicts = [...judge(held), ...nativeVerdicts(native)];
   const kept = { quick, scale, rounds, seed };
-  return { format: 1, at, options: kept, machine, contests: held, native, verdicts };
+  return { format: 1, at, options: kept, machine, contests: held, native, verdicts, failures };
 }
 
 /**

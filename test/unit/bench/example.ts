@@ -47,5 +47,6 @@ export const result = (contests: ContestResult[], changes: Partial<Result> = {})
   contests,
   native: [],
   verdicts: judge(contests),
+  failures: [],
   ...changes,
 });

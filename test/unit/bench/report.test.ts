@@ -66,6 +66,12 @@ describe("the report", () => {
     expect(report(result([held], { options }))).toContain("Smaller than the real thing");
   });
 
+  it("names what failed", () => {
+    const failures = [{ contest: "thin/rbd-rbd", error: "dd: DIFFERS at byte 7" }];
+    expect(report(result([held], { failures }))).toContain("**thin/rbd-rbd**\n\n```\ndd: DIFFERS");
+    expect(report(result([held]))).not.toContain("Failed");
+  });
+
   it("writes figures that can be read", () => {
     expect([0, 0.01234, 1.234, 12.34, 123.4, 12345, Number.POSITIVE_INFINITY].map(figure)).toEqual([
       "0",
