@@ -7,7 +7,7 @@ import { valuesOf } from "./targets.mjs";
 
 const width = 760;
 const labelWidth = 190;
-const barHeight = 9;
+const barHeight = 11;
 const rowHeight = 2 * barHeight + 10;
 const headingHeight = 26;
 /** The ratio at the right edge; longer bars are cut there. */
@@ -43,7 +43,7 @@ export function chart(contests) {
   const one = labelWidth + scale;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="blockhaul's time and processor time in parts of each other tool's">
 <style>
-  text { font: 12px system-ui, sans-serif; fill: #24292f; }
+  text { font: 11px system-ui, sans-serif; fill: #24292f; }
   .heading { font-weight: 600; }
   .label { text-anchor: end; }
   .wall { fill: #0969da; }
@@ -83,7 +83,7 @@ function bar(y, ratio, measure) {
   const length = Math.max(1, Math.min(ratio, longest) * scale);
   const value = `${ratio.toFixed(2)}${ratio > longest ? " →" : ""}`;
   const rectangle = `<rect class="${measure}" x="${labelWidth}" y="${y}" width="${length.toFixed(1)}" height="${barHeight}"/>`;
-  return `${rectangle}${text(labelWidth + length + 4, y + barHeight, value, "value")}`;
+  return `${rectangle}${text(labelWidth + length + 4, y + barHeight - 1, value, "value")}`;
 }
 
 /**

@@ -154,6 +154,7 @@ function nativeTable(native) {
 /** @param {readonly ContestResult[]} contests */
 function settings(contests) {
   const all = contests.flatMap(({ entries }) => entries);
-  const known = new Map(all.map(({ name, settings: text }) => [name, text]));
+  // The fullest words about a tool come first: those of the copies.
+  const known = new Map(all.toReversed().map(({ name, settings: text }) => [name, text]));
   return [...known].map(([name, text]) => `- **${name}**: ${text}`).join("\n");
 }

@@ -24,83 +24,94 @@ const mib = 1024 * 1024;
 
 /** @returns {Contest[]} */
 export function smallContests() {
-  return [manySmall, startUp];
+  return [manySmall(1), manySmall(4), startUp];
 }
 
 const volumeSize = 16 * mib;
 const library = fileURLToPath(new URL("tools/library.mjs", import.meta.url));
 const convert = "qemu-img convert -n -f raw -O raw -t none -T none -m 16 -W";
 
-/** @type {Contest} */
-const manySmall = {
-  id: "small/file-file",
-  title: "200 volumes of 16 MiB: file → file",
-  quick: true,
-  async hold(lab, contents, { rounds, quick }) {
-    const count = Math.max(4, Math.round(200 * contents.scale));
-    const folder = lab.newFolder("small");
-    const pairs = Array.from({ length: count }, (_, number) => ({
-      source: path.join(folder, `source-${number}.img`),
-      target: path.join(folder, `target-${number}.img`),
-    }));
-    const random = contents.random("small");
-    for (const { source } of pairs) writeFileSync(source, random.bytes(volumeSize));
-    const list = path.join(folder, "list");
-    writeFileSync(list, pairs.map(({ source, target }) => `${source}\n${target}\n`).join(""));
-
-    const commands = (quick ? [1] : [1, 4]).flatMap((atOnce) => [
-      {
-        name: nameOf("blockhaul library", atOnce),
-        settings: `copyVolume() for each, in one process, ${atOnce} at once; default settings, targets are new`,
-        steps: (/** @type {string} */ state) => [
-          { command: [process.execPath, library, list, String(atOnce), state] },
-        ],
-      },
-      {
-        name: nameOf("qemu-img", atOnce),
-        settings: `\`xargs -P ${atOnce} ${convert}\`: a process for each, to files that are there`,
-        steps: () => [
-          {
-            command: ["xargs", "-a", list, "-n", "2", "-P", String(atOnce), ...convert.split(" ")],
-          },
-        ],
-      },
-    ]);
-    const turn = async (/** @type {Command} */ contestant) => {
-      if (contestant.name.startsWith("qemu-img")) {
-        for (const { target } of pairs) {
-          writeFileSync(target, "");
-          truncateSync(target, volumeSize);
-        }
-      }
-      const state = lab.newFolder("run");
-      const evict = pairs.flatMap(({ source, target }) => [source, target]);
-      const steps = contestant.steps(state);
-      const measured = await measure(steps, { folder: state, signal: lab.signal, evict });
-      for (const { source, target } of pairs) {
-        const original = { path: source, size: volumeSize, data: volumeSize };
-        await check(lab, original, placeOf(target, volumeSize));
-        rmSync(target);
-      }
-      rmSync(state, { recursive: true });
-      return measured;
-    };
-    try {
-      const entries = await entriesOf(commands, rounds, turn);
-      const gib = (count * volumeSize) / 2 ** 30;
-      return { id: this.id, title: this.title, gib, librbd: false, entries };
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  },
-};
+/**
+ * Like with like: as many copies at once on both sides.
+ *
+ * @param {number} atOnce
+ * @returns {Contest}
+ */
+function manySmall(atOnce) {
+  const id = atOnce === 1 ? "small/file-file" : `small-${atOnce}/file-file`;
+  const title = `200 volumes of 16 MiB${atOnce === 1 ? "" : `, ${atOnce} at once`}: file → file`;
+  return {
+    id,
+    title,
+    quick: atOnce === 1,
+    hold: (lab, contents, { rounds }) => copyMany({ id, title }, atOnce, lab, contents, rounds),
+  };
+}
 
 /**
- * @param {string} name
+ * @param {{ id: string, title: string }} named
  * @param {number} atOnce
+ * @param {Lab} lab
+ * @param {Contents} contents
+ * @param {number} rounds
+ * @returns {Promise<import("./contest.mjs").ContestResult>}
  */
-function nameOf(name, atOnce) {
-  return atOnce === 1 ? name : `${name}, ${atOnce} at once`;
+async function copyMany(named, atOnce, lab, contents, rounds) {
+  const count = Math.max(4, Math.round(200 * contents.scale));
+  const folder = lab.newFolder("small");
+  const pairs = Array.from({ length: count }, (_, number) => ({
+    source: path.join(folder, `source-${number}.img`),
+    target: path.join(folder, `target-${number}.img`),
+  }));
+  const random = contents.random(named.id);
+  for (const { source } of pairs) writeFileSync(source, random.bytes(volumeSize));
+  const list = path.join(folder, "list");
+  writeFileSync(list, pairs.map(({ source, target }) => `${source}\n${target}\n`).join(""));
+
+  const qemuImg = "qemu-img";
+  const commands = [
+    {
+      name: "blockhaul library",
+      settings: "copyVolume() for each, in one process; default settings, targets are new",
+      steps: (/** @type {string} */ state) => [
+        { command: [process.execPath, library, list, String(atOnce), state] },
+      ],
+    },
+    {
+      name: qemuImg,
+      settings: `\`${convert}\`; of many volumes, a process for each, by xargs`,
+      steps: () => [
+        {
+          command: ["xargs", "-a", list, "-n", "2", "-P", String(atOnce), ...convert.split(" ")],
+        },
+      ],
+    },
+  ];
+  const turn = async (/** @type {Command} */ contestant) => {
+    if (contestant.name === qemuImg) {
+      for (const { target } of pairs) {
+        writeFileSync(target, "");
+        truncateSync(target, volumeSize);
+      }
+    }
+    const state = lab.newFolder("run");
+    const evict = pairs.flatMap(({ source, target }) => [source, target]);
+    const steps = contestant.steps(state);
+    const measured = await measure(steps, { folder: state, signal: lab.signal, evict });
+    for (const { source, target } of pairs) {
+      const original = { path: source, size: volumeSize, data: volumeSize };
+      await check(lab, original, placeOf(target, volumeSize));
+      rmSync(target);
+    }
+    rmSync(state, { recursive: true });
+    return measured;
+  };
+  try {
+    const entries = await entriesOf(commands, rounds, turn);
+    return { ...named, gib: (count * volumeSize) / 2 ** 30, librbd: false, entries };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Each run takes a fraction of a second: many give a steadier median. */

@@ -80,7 +80,7 @@ export const targets = [
   },
   {
     what: "peak memory, file and block",
-    applies: ({ id, librbd }) => !librbd && !/^(small|start)\//.test(id),
+    applies: ({ id, librbd }) => !librbd && !/^(small|start)/.test(id),
     ours: "blockhaul",
     atMost: { memory: 160 * mib },
   },
