@@ -74,7 +74,10 @@ const nanosecondsIn = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
 export function figuresOf({ context, benchmarks }) {
   const failed = benchmarks.find(({ error_occurred }) => error_occurred);
   if (failed) throw new Stop(`${failed.run_name}: ${failed.error_message}`);
-  const medians = benchmarks.filter(({ aggregate_name }) => aggregate_name === "median");
+  const medians = benchmarks
+    .filter(({ aggregate_name }) => aggregate_name === "median")
+    // They ran in a random order.
+    .sort((a, b) => a.run_name.localeCompare(b.run_name, "en", { numeric: true }));
   const memcpy = medians.find((one) => nameOf(one) === "memcpy");
   const memcpyByte = memcpy?.bytes && timeOf(memcpy) / memcpy.bytes;
   return medians.map((one) => {

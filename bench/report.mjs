@@ -27,8 +27,7 @@ export function report(result) {
     verdicts(result.verdicts),
     ...(result.native.length > 0 ? ["## Engine", nativeTable(result.native)] : []),
     ...result.contests.flatMap((contest) => [`## ${contest.title}`, contestTable(contest)]),
-    "## How each was run",
-    settings(result.contests),
+    ...(result.contests.length > 0 ? ["## How each was run", settings(result.contests)] : []),
   ];
   return `${parts.join("\n\n")}\n`;
 }
@@ -148,7 +147,7 @@ function nativeTable(native) {
     memcpyRatio === undefined ? "–" : figure(memcpyRatio),
     figure(nanoseconds),
   ]);
-  return table(["figure", "GiB/s", "bytes/cycle", "time ÷ memcpy's", "ns a round"], rows);
+  return table(["figure", "GiB/s", "bytes/cycle", "time ÷ memcpy's", "ns an operation"], rows);
 }
 
 /** @param {readonly ContestResult[]} contests */
