@@ -7,8 +7,9 @@
 
 namespace blockhaul {
 
-/// Page-aligned memory for I/O, zero at first. It is kept out of core dumps (other people's disks
-/// do not belong there) and of forked children (which must not share pages that a device writes).
+/// Page-aligned memory for I/O, zero at first, in huge pages where the kernel has them. It is kept
+/// out of core dumps (other people's disks do not belong there) and of forked children (which must
+/// not share pages that a device writes).
 class PageMemory {
  public:
   /// Fails with ENOMEM. `bytes` is at least 1.
