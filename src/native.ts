@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 
 import { BlockhaulError, createNativeError, type NativeErrorFields } from "./errors.js";
+import { packageRoot } from "./package-root.js";
 
 /** What a native volume says of itself; fixed at the open. Sizes are bytes. */
 export interface NativeVolumeInfo {
@@ -463,7 +464,7 @@ export function native(): NativeBinding {
 }
 
 function load(): NativeBinding {
-  const root = path.join(import.meta.dirname, "..");
+  const root = packageRoot();
   const require = createRequire(import.meta.url);
   try {
     const nodeGypBuild = require("node-gyp-build") as (directory: string) => NativeBinding;

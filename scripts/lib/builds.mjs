@@ -2,12 +2,14 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import path from "node:path";
 
 import { compile, npm, root, run, Stop, say } from "./run.mjs";
-import { filesUnder, Stamp } from "./stale.mjs";
+import { Stamp } from "./stale.mjs";
 
 export const nativeStamp = new Stamp("native", {
   inputs: ["native", "CMakeLists.txt", "package-lock.json"],
   outputs: ["build/Release/blockhaul.node"],
 });
+
+const modulesFolder = "out/modules";
 
 export const typeScriptStamp = new Stamp("ts", {
   inputs: [
@@ -18,7 +20,13 @@ export const typeScriptStamp = new Stamp("ts", {
     "tsconfig.driver-suite.json",
     "package.json",
   ],
-  outputs: ["dist/index.js", "dist/cli/main.js", "dist/driver-suite/index.js"],
+  outputs: [
+    "dist/index.js",
+    "dist/index.d.ts",
+    "dist/cli/main.js",
+    "dist/driver-suite/index.js",
+    `${modulesFolder}/index.js`,
+  ],
 });
 
 /** The addon for this machine, with cmake-js: build/Release/blockhaul.node. */
@@ -61,25 +69,44 @@ async function buildTools() {
   return path.join(folder, "node_modules");
 }
 
-/** The package (dist/) and its published driver suite (dist/driver-suite/). */
+/**
+ * The package (dist/): the library and the command bundled, for a program of two hundred small files starts slowly;
+ * their types; the published driver suite. And out/modules/: every module by itself, for the tests' programs.
+ */
 export async function buildTypeScript() {
   say("Compiling TypeScript");
   const compiler = path.join(root, "node_modules", "typescript", "bin", "tsc");
   if (!existsSync(compiler))
     throw new Stop("TypeScript is not installed: run `npm run setup` in a checkout");
   await typeScriptStamp.renew(async () => {
-    await run(process.execPath, [compiler, "-p", "tsconfig.build.json"]);
-    await run(process.execPath, [compiler, "-p", "tsconfig.driver-suite.json"]);
-    removeOrphans();
+    for (const folder of ["dist", modulesFolder])
+      rmSync(path.join(root, folder), { recursive: true, force: true });
+    const tsc = (/** @type {readonly string[]} */ ...args) =>
+      run(process.execPath, [compiler, ...args]);
+    await tsc("-p", "tsconfig.build.json", "--outDir", modulesFolder);
+    await tsc("-p", "tsconfig.build.json", "--emitDeclarationOnly");
+    await bundle();
+    await tsc("-p", "tsconfig.driver-suite.json");
     chmodSync(path.join(root, "dist", "cli", "main.js"), 0o755);
   });
 }
 
-/** Removes from dist/ what was compiled from a source that is no more. */
-function removeOrphans() {
-  for (const file of filesUnder("dist")) {
-    const stem = file.replace(/^dist\//, "").replace(/\.(js|d\.ts)(\.map)?$/, "");
-    const source = stem.startsWith("driver-suite/") ? `test/${stem}.ts` : `src/${stem}.ts`;
-    if (!existsSync(path.join(root, source))) rmSync(path.join(root, file));
-  }
+/** src/ -> dist/: a file for each entry, for each command, and for what they share. */
+async function bundle() {
+  const { rolldown } = await import("rolldown");
+  const bundled = await rolldown({
+    cwd: root,
+    input: { index: "src/index.ts", "cli/main": "src/cli/main.ts" },
+    platform: "node",
+    // The packages of others stay where npm puts them.
+    external: /^[^./]/,
+    resolve: { extensionAlias: { ".js": [".ts"] } },
+  });
+  await bundled.write({
+    dir: "dist",
+    sourcemap: true,
+    entryFileNames: "[name].js",
+    chunkFileNames: "parts/[name].js",
+  });
+  await bundled.close();
 }

@@ -10,8 +10,8 @@ import { syncBuiltinESMExports } from "node:module";
 import { createServer } from "node:net";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 
-import { lioExporter } from "../../../dist/exporters/lio.js";
-import { tgtExporter } from "../../../dist/exporters/tgt.js";
+import { lioExporter } from "../../../out/modules/exporters/lio.js";
+import { tgtExporter } from "../../../out/modules/exporters/tgt.js";
 import { exec, must, scratch, until } from "../../support/guest/exec.mjs";
 import {
   formatAndMount,
@@ -27,9 +27,9 @@ const MiB = 1024 * 1024;
 const configfs = "/sys/kernel/config/target";
 const data = `${scratch}/data`;
 
-/** @typedef {import("../../../dist/exporters/exporter.js").Exporter} Exporter */
-/** @typedef {import("../../../dist/exporters/exporter.js").DeviceExport} DeviceExport */
-/** @typedef {import("../../../dist/connectors/connection.js").IscsiConnection} IscsiConnection */
+/** @typedef {import("../../../out/modules/exporters/exporter.js").Exporter} Exporter */
+/** @typedef {import("../../../out/modules/exporters/exporter.js").DeviceExport} DeviceExport */
+/** @typedef {import("../../../out/modules/connectors/connection.js").IscsiConnection} IscsiConnection */
 
 /** @type {import("../../support/guest/exec.mjs").Daemon} */
 let iscsid;

@@ -4,12 +4,12 @@
 import {
   abortMigration,
   BlockhaulError,
+  listDrivers,
   migrateVolume,
   registerBackend,
   registerDriver,
   resumeMigration,
 } from "blockhaul";
-import { fileDriver } from "../../../dist/drivers/file.js";
 import { momentousDriver } from "./driver.mjs";
 import { countMoments } from "./moments.mjs";
 
@@ -17,7 +17,7 @@ import { countMoments } from "./moments.mjs";
 const task = JSON.parse(process.argv[2] ?? "");
 const { variant, folder } = task;
 /** @type {Parameters<typeof momentousDriver>[0]} */
-const files = /** @type {never} */ (fileDriver);
+const files = /** @type {never} */ ((await listDrivers()).find(({ name }) => name === "file"));
 const moments = countMoments(folder, task.killAt, task.log);
 const hidden = `${folder}/hidden`;
 const from = { name: "momentous", hidden, ...variant.source };

@@ -139,7 +139,9 @@ describe("a program that takes too long", () => {
   it("keeps nobody waiting who holds its output open, nor this process up", async () => {
     // What it started ignores signals to its parent, and has the same stdout: until that ends, or nobody reads.
     const script = `trap '' TERM; (trap '' TERM; while echo; do :; done) & while :; do wait; done`;
-    const module = fileURLToPath(new URL("../../../dist/system/program.js", import.meta.url));
+    const module = fileURLToPath(
+      new URL("../../../out/modules/system/program.js", import.meta.url),
+    );
     const text = `
       const { parentPort } = require("node:worker_threads");
       import(${JSON.stringify(module)}).then(async ({ runProgram }) => {
