@@ -7,7 +7,9 @@
 namespace blockhaul {
 namespace {
 
-/// Objects that one query looks at finely: some 0.1 s, so that a copy can begin soon.
+/// Objects that the first query looks at finely, so that a copy can begin at once; each later one
+/// looks at twice as many, up to some 0.1 s.
+constexpr std::uint64_t kFirstFineObjects = 32;
 constexpr std::uint64_t kFineObjects = 1024;
 /// Units that one coarse query looks at: 256 GiB of 4 MiB objects. Old releases load the whole
 /// object map for each query, so that many short ones would take time quadratic in the image's
@@ -76,6 +78,9 @@ Error map_error(int result) { return Error::from_errno(-result, Operation::map);
 
 }  // namespace
 
+RbdExtents::RbdExtents(const Librbd& librbd, rbd_image_t image, const RbdFacts& facts)
+    : librbd_(librbd), image_(image), facts_(facts), fine_objects_(kFirstFineObjects) {}
+
 bool RbdExtents::usable() const {
   return !facts_.has_parent || librbd_.major > 1 || librbd_.minor >= kFirstMinorWithRangedParents;
 }
@@ -91,7 +96,8 @@ Result<std::vector<Extent>> RbdExtents::query(std::uint64_t offset, std::uint64_
 
   std::vector<Extent> data;
   std::uint64_t position = offset;
-  std::uint64_t units_left = std::max<std::uint64_t>(kFineObjects / facts_.stripe_count, 1);
+  std::uint64_t units_left = std::max<std::uint64_t>(fine_objects_ / facts_.stripe_count, 1);
+  fine_objects_ = std::min(2 * fine_objects_, kFineObjects);
   while (position < end && units_left > 0 && data.size() < kMostExtents) {
     if (any_coarse) position = end_of_absent(position);
     if (position >= end) break;

@@ -13,8 +13,9 @@ namespace blockhaul {
 
 /// Asks librbd which parts of an image hold data, in two steps where the first is possible:
 ///
-///     coarse: which objects exist, for a long stretch at once, out of the object map; no I/O per
-///     object fine:   what of those objects was written; one small request for each
+///     coarse: which objects exist, for a long stretch at once, out of the object map
+///
+///     fine: what of those objects was written; one small request for each
 ///
 /// Without a valid object map there is the fine step only. Queries begin at multiples of the
 /// period: elsewhere librbd before 16.2.8 reports offsets that are too high (tracker 53784).
@@ -24,8 +25,7 @@ namespace blockhaul {
 /// (63654). As far as the parent reaches, everything is looked at finely.
 class RbdExtents {
  public:
-  RbdExtents(const Librbd& librbd, rbd_image_t image, const RbdFacts& facts)
-      : librbd_(librbd), image_(image), facts_(facts) {}
+  RbdExtents(const Librbd& librbd, rbd_image_t image, const RbdFacts& facts);
 
   /// False: this librbd's answers for this image are too dear.
   [[nodiscard]] bool usable() const;
@@ -66,6 +66,7 @@ class RbdExtents {
   std::mutex mutex_;
   // Guarded by mutex_:
   Coarse coarse_;
+  std::uint64_t fine_objects_;  ///< that the next query may look at
 };
 
 }  // namespace blockhaul
