@@ -14,9 +14,9 @@
 namespace blockhaul::bench {
 
 /// As much memory as a copy has by default: more than the caches hold, as it is in a copy.
-constexpr std::size_t kArena = 64 * kMiB;
+constexpr std::size_t kArena = 32 * kMiB;
 /// Of a copy's requests.
-constexpr std::size_t kPiece = 1 * kMiB;
+constexpr std::size_t kPiece = 2 * kMiB;
 
 /// Page-aligned memory that is walked through piece by piece, over and over.
 class Arena {

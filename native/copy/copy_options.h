@@ -12,9 +12,9 @@ struct CopyOptions {
   std::uint64_t size = 0;   ///< of the source, in bytes
   std::uint64_t begin = 0;  ///< where it begins, in both volumes: a multiple of kChunk, or the size
   std::uint64_t end = 0;    ///< where it ends: a multiple of kChunk, or the size; 0: the size
-  std::uint64_t request_size = 1 * kMiB;  ///< bytes; a power of two, kLeaf to kChunk
-  std::uint32_t requests = 64;            ///< in flight at the most, over all lanes; at least 1
-  std::uint64_t memory = 64 * kMiB;       ///< bytes of buffers, over all lanes
+  std::uint64_t request_size = 2 * kMiB;  ///< bytes; a power of two, kLeaf to kChunk
+  std::uint32_t requests = 16;            ///< in flight at the most, over all lanes; at least 1
+  std::uint64_t memory = 32 * kMiB;       ///< bytes of buffers, over all lanes
   std::uint32_t lanes = 1;                ///< reactors that share the work
   bool use_extents = true;                ///< false: read all of the source
   DigestKind digest = DigestKind::xxh3;

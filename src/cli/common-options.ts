@@ -35,13 +35,13 @@ export const ENGINE = [
     range: { least: 64 * 1024, most: 4 * 1024 ** 2 },
     powerOfTwo: true,
     environment: "BLOCKHAUL_REQUEST_SIZE",
-    help: "bytes of a request, a power of two from 64KiB to 4MiB (1MiB)",
+    help: "bytes of a request, a power of two from 64KiB to 4MiB (2MiB)",
   },
   {
     name: "memory",
     kind: "size",
     environment: "BLOCKHAUL_MEMORY",
-    help: "all buffers together (64MiB)",
+    help: "all buffers together (32MiB)",
   },
   {
     name: "threads",

@@ -11,9 +11,9 @@ import type { CopyProgress } from "./engine.js";
 export interface CopyOptions {
   /** Requests in flight at the most; as many as the memory holds, up to 64, unless told. */
   readonly requests?: number | undefined;
-  /** A power of two from 64 KiB to 4 MiB; 1 MiB unless told. */
+  /** A power of two from 64 KiB to 4 MiB; 2 MiB unless told. */
   readonly requestSize?: number | bigint | undefined;
-  /** All the buffers together; 64 MiB unless told. */
+  /** All the buffers together; 32 MiB unless told. */
   readonly memory?: number | bigint | undefined;
   /** Threads that drive requests, 1 to 64, and no more than requests or buffers; 1 unless told. */
   readonly threads?: number | undefined;
@@ -93,8 +93,8 @@ export interface CopyPlan {
 }
 
 const MiB = 1024 ** 2;
-const DEFAULT_REQUEST_SIZE = MiB;
-const DEFAULT_MEMORY = 64 * MiB;
+const DEFAULT_REQUEST_SIZE = 2 * MiB;
+const DEFAULT_MEMORY = 32 * MiB;
 const DEFAULT_MOST_REQUESTS = 64;
 const DEFAULT_RETRIES = 5;
 const MOST_RETRIES = 1000;

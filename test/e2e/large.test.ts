@@ -208,7 +208,7 @@ describe("64 GiB with 2048 pieces of 64 KiB", () => {
 
     test.each([
       ["8MiB", 8 * MiB],
-      ["64MiB", 64 * MiB],
+      ["32MiB", 32 * MiB],
     ])(
       "a file of 64 GiB needs no more than one of 64 MiB, with %s of buffers",
       async (label, limit) => {

@@ -16,9 +16,9 @@ describe("the plan of a copy", () => {
       target: "null:",
       size: 8 * MiB,
       method: "engine",
-      requests: 64,
-      requestSize: MiB,
-      memory: 64 * MiB,
+      requests: 16,
+      requestSize: 2 * MiB,
+      memory: 32 * MiB,
       threads: 1,
       useExtents: true,
       digest: "xxh3",
@@ -36,9 +36,9 @@ describe("the plan of a copy", () => {
   });
 
   it.each<[CopyOptions, number]>([
-    [{ requestSize: 4 * MiB }, 16],
+    [{ requestSize: 4 * MiB }, 8],
     [{ requestSize: 64n * 1024n }, 64],
-    [{ memory: 2 * MiB }, 2],
+    [{ memory: 2 * MiB }, 1],
     [{ memory: 2 * MiB, requests: 5 }, 5],
   ])("with %o has %i requests", async (options, requests) => {
     const { source, target } = await openPair();
