@@ -7,9 +7,11 @@ import { valuesOf } from "./targets.mjs";
 
 const width = 760;
 const labelWidth = 190;
-const barHeight = 11;
-const rowHeight = 2 * barHeight + 10;
-const headingHeight = 26;
+const barHeight = 7;
+const rowHeight = 2 * barHeight + 6;
+const headingHeight = 24;
+/** The others are in the report: they say little that these do not. */
+const shownWorks = /^(dense|thin|verify|small)\//;
 /** The ratio at the right edge; longer bars are cut there. */
 const longest = 1.5;
 const scale = (width - labelWidth - 60) / longest;
@@ -22,7 +24,9 @@ const scale = (width - labelWidth - 60) / longest;
  * @returns {string}
  */
 export function chart(contests) {
-  const shown = contests.filter(({ entries }) => peersOf(entries).length > 0);
+  const shown = contests.filter(
+    ({ id, entries }) => shownWorks.test(id) && peersOf(entries).length > 0,
+  );
   const parts = [];
   let y = 54;
   for (const { title, entries } of shown) {
@@ -31,7 +35,7 @@ export function chart(contests) {
     parts.push(text(0, y + 16, title, "heading"));
     y += headingHeight;
     for (const peer of peersOf(entries)) {
-      parts.push(text(labelWidth - 10, y + barHeight + 4, peer.name, "label"));
+      parts.push(text(labelWidth - 10, y + barHeight + 3, peer.name, "label"));
       for (const [index, measure] of /** @type {const} */ (["wall", "cpu"]).entries()) {
         const { median } = pairRatios(valuesOf(ours, measure), valuesOf(peer, measure));
         parts.push(bar(y + index * (barHeight + 1), median, measure));
@@ -46,6 +50,7 @@ export function chart(contests) {
   text { font: 11px system-ui, sans-serif; fill: #24292f; }
   .heading { font-weight: 600; }
   .label { text-anchor: end; }
+  .value { font-size: 8px; }
   .wall { fill: #0969da; }
   .cpu { fill: #bf8700; }
   .equal { stroke: #57606a; stroke-dasharray: 3 3; }
@@ -83,7 +88,7 @@ function bar(y, ratio, measure) {
   const length = Math.max(1, Math.min(ratio, longest) * scale);
   const value = `${ratio.toFixed(2)}${ratio > longest ? " →" : ""}`;
   const rectangle = `<rect class="${measure}" x="${labelWidth}" y="${y}" width="${length.toFixed(1)}" height="${barHeight}"/>`;
-  return `${rectangle}${text(labelWidth + length + 4, y + barHeight - 1, value, "value")}`;
+  return `${rectangle}${text(labelWidth + length + 4, y + barHeight, value, "value")}`;
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * What blockhaul needs from Debian, and why. The one table: `setup`, `demo`, `test` and CI install from it.
  *
- * @typedef {"build" | "demo" | "ceph" | "guest" | "test" | "bench" | "lint"} PackageGroup
+ * @typedef {"build" | "demo" | "ceph" | "guest" | "test" | "bench" | "profile" | "lint"} PackageGroup
  */
 
 /** @typedef {readonly (readonly [name: string, reason: string])[]} Packages */
@@ -85,6 +85,10 @@ export const packageGroups = {
     ["e2fsprogs", "mke2fs: an image with a file system in it"],
     ["mount", "losetup: block devices"],
     ["diffutils", "cmp: compares volumes independently"],
+  ],
+  profile: [
+    ["linux-perf", "where processor time goes"],
+    ["libdevel-nytprof-perl", "flamegraph.pl: draws it"],
   ],
   lint: [
     ["clang-format", "the C++ style"],

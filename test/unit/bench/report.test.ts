@@ -133,7 +133,7 @@ describe("the chart", () => {
       dense([1, 1, 1], [2, 2, 2]),
       contest("dense/a<b", [entry("blockhaul", [9]), entry("dd", [1]), entry("fio read", [1])]),
     ]);
-    expect(svg.match(/<rect class="(wall|cpu)"[^>]*height="11"/g)).toHaveLength(4);
+    expect(svg.match(/<rect class="(wall|cpu)"[^>]*height="7"/g)).toHaveLength(4);
     expect(svg).toContain("prefers-color-scheme: dark");
     expect(svg).toContain("9.00 →");
     expect(svg).toContain("title of dense/a&lt;b");
