@@ -5,6 +5,8 @@
       "native/core/digest.cc",
       "native/core/extent.cc",
       "native/core/page_memory.cc",
+      "native/core/xxh3.cc",
+      "native/core/xxh3_avx2.cc",
       "native/core/zero.cc",
       "native/io/file_lock.cc",
       "native/io/process_scan.cc",

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "core/units.h"
+#include "core/xxh3.h"
 
 namespace blockhaul {
 namespace {
@@ -63,8 +64,13 @@ void append_run(std::vector<ChunkRun>& runs, const ChunkRun& run) {
 
 DigestValue digest_bytes(DigestKind kind, std::span<const std::byte> bytes) {
   assert(kind != DigestKind::none);
-  if (kind == DigestKind::xxh3) return from_xxh3(XXH3_128bits(bytes.data(), bytes.size()));
   DigestValue value;
+  if (kind == DigestKind::xxh3) {
+    const Xxh3Value hash = xxh3_128(bytes);
+    value.length = hash.size();
+    std::copy(hash.begin(), hash.end(), value.bytes.begin());
+    return value;
+  }
   value.length = SHA256_DIGEST_LENGTH;
   SHA256_CTX context;
   SHA256_Init(&context);
