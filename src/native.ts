@@ -77,6 +77,8 @@ export interface NativeVolume {
   map(position: number, length: number): Promise<Extent[]>;
   /** Who has it open where it is stored; null: its storage does not tell. */
   watchers(): Promise<NativeWatcher[] | null>;
+  /** Its storage says, at once, that nobody has it open for writing; false says nothing. */
+  isSurelyUnwritten(): boolean;
   close(): Promise<void>;
 }
 

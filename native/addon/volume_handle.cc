@@ -37,18 +37,19 @@ Napi::Value to_js(Napi::Env env, const std::optional<std::vector<Watcher>>& watc
 }  // namespace
 
 void VolumeHandle::define(Napi::Env env) {
-  Environment::of(env).volume_class =
-      Napi::Persistent(DefineClass(env, "NativeVolume",
-                                   {
-                                       InstanceAccessor<&VolumeHandle::info>("info"),
-                                       InstanceMethod<&VolumeHandle::read>("read"),
-                                       InstanceMethod<&VolumeHandle::write>("write"),
-                                       InstanceMethod<&VolumeHandle::zero>("zero"),
-                                       InstanceMethod<&VolumeHandle::flush>("flush"),
-                                       InstanceMethod<&VolumeHandle::map>("map"),
-                                       InstanceMethod<&VolumeHandle::watchers>("watchers"),
-                                       InstanceMethod<&VolumeHandle::close>("close"),
-                                   }));
+  Environment::of(env).volume_class = Napi::Persistent(
+      DefineClass(env, "NativeVolume",
+                  {
+                      InstanceAccessor<&VolumeHandle::info>("info"),
+                      InstanceMethod<&VolumeHandle::read>("read"),
+                      InstanceMethod<&VolumeHandle::write>("write"),
+                      InstanceMethod<&VolumeHandle::zero>("zero"),
+                      InstanceMethod<&VolumeHandle::flush>("flush"),
+                      InstanceMethod<&VolumeHandle::map>("map"),
+                      InstanceMethod<&VolumeHandle::watchers>("watchers"),
+                      InstanceMethod<&VolumeHandle::is_surely_unwritten>("isSurelyUnwritten"),
+                      InstanceMethod<&VolumeHandle::close>("close"),
+                  }));
 }
 
 Napi::Object VolumeHandle::wrap(Napi::Env env, std::shared_ptr<Volume> volume) {
@@ -157,6 +158,11 @@ Napi::Value VolumeHandle::watchers(const Napi::CallbackInfo& call) {
   return promise_of<std::optional<std::vector<Watcher>>>(
       call.Env(), name_, [=] { return volume->watchers(); },
       [](Napi::Env env, std::optional<std::vector<Watcher>>& found) { return to_js(env, found); });
+}
+
+Napi::Value VolumeHandle::is_surely_unwritten(const Napi::CallbackInfo& call) {
+  const auto volume = open_volume(call.Env(), Operation::open);
+  return Napi::Boolean::New(call.Env(), volume->is_surely_unwritten());
 }
 
 Napi::Value VolumeHandle::close(const Napi::CallbackInfo& call) {

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/units.h"
+#include "io/file_lease.h"
 #include "volume/bounce.h"
 
 namespace blockhaul {
@@ -255,6 +256,10 @@ void PosixVolume::flushed(Request& request, int error) {
   int lost = 0;
   if (error != 0) flush_error_.compare_exchange_strong(lost, error);
   finish(request, flush_error_.load());
+}
+
+bool PosixVolume::is_surely_unwritten() const {
+  return !is_block_ && nobody_writes(buffered_.get());
 }
 
 bool PosixVolume::still_zero() const {

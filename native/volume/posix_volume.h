@@ -72,6 +72,7 @@ class PosixVolume final : public Volume {
   [[nodiscard]] const VolumeInfo& info() const override { return info_; }
   void submit(Reactor& reactor, Request& request) override;
   Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length) override;
+  [[nodiscard]] bool is_surely_unwritten() const override;
 
  private:
   static void file_done(FileOperation& operation, std::int64_t result) noexcept;

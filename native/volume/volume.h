@@ -117,6 +117,9 @@ class Volume {
     return std::optional<std::vector<Watcher>>();
   }
 
+  /// Whether its storage says, at once, that nobody has it open for writing. False says nothing.
+  [[nodiscard]] virtual bool is_surely_unwritten() const { return false; }
+
   /// Makes whatever other threads wait for on this volume's behalf fail with ECANCELED; any thread.
   virtual void interrupt() {}
 

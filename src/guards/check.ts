@@ -101,6 +101,10 @@ async function askSource(
   { volume, native }: HeldVolume,
   stack: Stack,
 ): Promise<Pick<Verdicts, "live-source">> {
+  // Else all processes are gone through, which takes its time on a host with many.
+  if (native.isSurelyUnwritten()) {
+    return { "live-source": free("nobody has it open for writing") };
+  }
   const uses = await usesOfVolume(volume, stack);
   return { "live-source": await checkLiveSource(volume, native, uses) };
 }
@@ -115,9 +119,12 @@ async function askTarget(
   const device = node !== undefined && isDevice(node) ? node : undefined;
   // Asked anew: a new volume is not new any more once somebody wrote to it.
   const isNew = targetIsNew ?? native.info.zeroState === "proven-zero";
-  const nowhere = free("it is no file or device of this host");
+  const nowhere = free(
+    isNew && node !== undefined ? "it is new" : "it is no file or device of this host",
+  );
   const [uses, rootDisk, watched, signature] = await Promise.all([
-    usesOfVolume(volume, stack),
+    // A new file has nothing that somebody could lose.
+    isNew && device === undefined ? undefined : usesOfVolume(volume, stack),
     checkRootDisk(device, stack),
     checkWatched(native, goneClients),
     isNew ? free("it is new") : checkSignature(target, signal),
