@@ -15,7 +15,7 @@ import { root, Stop } from "../scripts/lib/run.mjs";
  * @property {number} rounds
  * @property {number} scale
  * @property {number} seed
- * @property {string | undefined} only
+ * @property {readonly string[]} only all of them, where it is empty
  * @property {string} out
  * @property {string | undefined} dir
  * @property {string | undefined} compare an older result
@@ -27,7 +27,7 @@ npm run bench -- --compare OLD.json NEW.json
 
   --quick          a representative part with less data, in a few minutes
   --native         the native microbenchmarks alone
-  --only TEXT      contests whose name or title has TEXT in it; see --list
+  --only TEXT      contests whose name or title has TEXT in it, "native" among them; may be given again; see --list
   --list           the contests, and whether a quick run has them
   --rounds N       that count, after a warm-up (5; quick: 2)
   --scale N        of the amount of data (1; quick: 0.25)
@@ -55,7 +55,7 @@ export function readOptions(args) {
     rounds: numberOf("--rounds", values.rounds, quick ? 2 : 5, Number.isSafeInteger),
     scale: numberOf("--scale", values.scale, quick ? 0.25 : 1, Number.isFinite),
     seed: numberOf("--seed", values.seed, randomInt(1, 2 ** 31), Number.isSafeInteger),
-    only: values.only,
+    only: values.only ?? [],
     out: path.resolve(values.out ?? path.join(root, "out", "bench")),
     dir: values.dir,
     compare: values.compare,
@@ -79,7 +79,7 @@ function parse(args) {
         rounds: text,
         scale: text,
         seed: text,
-        only: text,
+        only: { ...text, multiple: true },
         out: text,
         dir: text,
         compare: text,

@@ -21,12 +21,12 @@ await main(async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "blockhaul-profile-"));
   try {
     const data = path.join(folder, "perf.data");
-    await run("perf", ["record", "-q", "-F", "999", "-g", "-o", data, "--", ...command]);
+    await run("perf", ["record", "-q", "-F", "1999", "-g", "-o", data, "--", ...command]);
     const samples = await run("perf", ["script", "-i", data], { capture: true });
     const folded = path.join(folder, "folded");
     writeFileSync(folded, fold(samples));
     const title = command.join(" ").replaceAll(`${root}/`, "").replace(process.execPath, "node");
-    const flags = ["--width=1000", "--minwidth=1", "--hash", `--title=${title}`];
+    const flags = ["--width=1000", "--minwidth=6", "--hash", `--title=${title}`];
     const svg = await run("perl", [FLAMEGRAPH, ...flags, folded], { capture: true });
     writeFileSync(path.join(root, "bench", "profiles", `${name}.svg`), svg);
   } finally {

@@ -78,8 +78,11 @@ async function benchmarkIn(lab, chosen, options) {
   const machine = await describeMachine(lab.folder);
   say(`Seed ${seed}, ${rounds} rounds after a warm-up, ${scale} of the data, in ${lab.folder}\n`);
 
-  const whole = !quick && options.only === undefined;
-  const native = options.native || whole ? await runNativeBenchmarks(lab.signal) : [];
+  const whole = !quick && options.only.length === 0;
+  const native =
+    options.native || whole || options.only.includes("native")
+      ? await runNativeBenchmarks(lab.signal)
+      : [];
   const contents = new Contents(lab, seed, scale);
   /** @type {Result["contests"]} */
   const held = [];
@@ -113,9 +116,12 @@ function choose({ quick, only }) {
   const chosen = contests.filter(
     (contest) =>
       (!quick || contest.quick) &&
-      (only === undefined || contest.id.includes(only) || contest.title.includes(only)),
+      (only.length === 0 ||
+        only.some((text) => contest.id.includes(text) || contest.title.includes(text))),
   );
-  if (chosen.length === 0) throw new Stop(`no contest has "${only}" in its name; see --list`, 2);
+  if (chosen.length === 0 && !only.includes("native")) {
+    throw new Stop(`no contest has "${only.join('" or "')}" in its name; see --list`, 2);
+  }
   return chosen;
 }
 

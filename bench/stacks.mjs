@@ -1,6 +1,11 @@
 // What `perf script` prints, as one line for each stack that was seen.
 
+/** What is called further in is left out: it says little, and a stack that was unwound wrongly has no end. */
+const DEEPEST = 40;
+
 /**
+ * What calls itself is named once.
+ *
  * @param {string} samples blocks of lines, an empty one between two: who and when, then the frames, innermost first
  * @returns {string} lines of "thread;outermost;…;innermost COUNT", sorted
  */
@@ -11,7 +16,10 @@ export function fold(samples) {
     const [head = "", ...frames] = block.split("\n").filter((line) => !line.startsWith("#"));
     const thread = /^(.*?)\s+\d+\s+(?:\[\d+\]\s+)?[\d.]+:/.exec(head)?.[1];
     if (thread === undefined) continue;
-    const stack = [thread.trim(), ...frames.map(functionOf).reverse()].join(";");
+    const stack = [thread.trim(), ...frames.map(functionOf).reverse()]
+      .filter((name, index, all) => name !== all[index - 1])
+      .slice(0, DEEPEST)
+      .join(";");
     counts.set(stack, (counts.get(stack) ?? 0) + 1);
   }
   return [...counts]

@@ -151,6 +151,11 @@ describe("the command line", () => {
     });
   });
 
+  it("takes several names of contests", () => {
+    expect(readOptions([]).only).toEqual([]);
+    expect(readOptions(["--only", "dense/", "--only", "native"]).only).toEqual(["dense/", "native"]);
+  });
+
   it("chooses a new seed each time", () => {
     expect(readOptions([]).seed).not.toBe(readOptions([]).seed);
   });
