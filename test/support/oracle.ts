@@ -28,6 +28,9 @@ export type ImageChange =
   /** Whether it has an object map and fast diff. */
   | readonly ["map objects", enabled: boolean];
 
+/** What one call may take. Debian's librbd deadlocks now and then while it changes an image: the oracle's, which is not ours. */
+const DEADLINE_MS = 50_000;
+
 /**
  * Prepares volumes and says what they hold, in a Python process of its own that shares no code with the
  * engine: test/support/oracle.py tells what each function does.
@@ -97,14 +100,19 @@ export class Oracle implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#process.stdin.end();
-    if (this.#process.exitCode === null) await once(this.#process, "exit");
+    const { exitCode, signalCode } = this.#process;
+    if (exitCode === null && signalCode === null) await once(this.#process, "exit");
   }
 
   /** One after the other: answers carry no number. */
   #call<Result>(name: string, args: object): Promise<Result> {
     const answer = this.#last.then(async () => {
       this.#process.stdin.write(`${JSON.stringify([name, args])}\n`);
-      const { value, done } = await this.#answers.next();
+      const deadline = setTimeout(() => {
+        this.#complaints.push(`no answer to "${name}"`);
+        this.#process.kill("SIGKILL");
+      }, DEADLINE_MS);
+      const { value, done } = await this.#answers.next().finally(() => clearTimeout(deadline));
       if (done) throw new Error(`the oracle ended: ${this.#complaints.join("")}`);
       const parsed = JSON.parse(value) as { result?: Result; error?: string };
       if (parsed.error !== undefined) throw new Error(`oracle: ${parsed.error}`);
