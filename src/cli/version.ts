@@ -1,11 +1,7 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
+import { createRequire } from "node:module";
 
-import { packageRoot } from "../package-root.js";
-
-/** The package's version. */
+/** The package's version. By its name, for modules are bundled: none can tell the package from its own place. */
 export function packageVersion(): string {
-  const file = path.join(packageRoot(), "package.json");
-  const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
-  return version;
+  const require = createRequire(import.meta.url);
+  return (require("blockhaul/package.json") as { version: string }).version;
 }
