@@ -102,6 +102,7 @@
       "test/native/core/buffer_pool_test.cc",
       "test/native/core/digest_test.cc",
       "test/native/core/extent_test.cc",
+      "test/native/core/xxh3_test.cc",
       "test/native/core/zero_test.cc",
       "test/native/io/file_lease_test.cc",
       "test/native/io/file_lock_test.cc",
