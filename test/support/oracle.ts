@@ -48,6 +48,8 @@ export class Oracle implements AsyncDisposable {
     // Debian's own Python: another has no python3-rbd.
     this.#process = spawn("/usr/bin/python3", [script, ...args]);
     this.#process.stderr.on("data", (data: Buffer) => this.#complaints.push(data.toString()));
+    // That it ended is told by the answer that does not come.
+    this.#process.stdin.on("error", () => {});
     this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
 
