@@ -46,6 +46,7 @@ export async function killAndResume({ seed, command, folder, source, makeTarget 
   const run = (/** @type {string[]} */ args, /** @type {number | undefined} */ life) =>
     runCommand([command, ...args], { BLOCKHAUL_STATE_DIR: state }, life);
 
+  let refusals = 0;
   let args = await copy();
   for (let left = 1 + random.below(3); ; left -= 1) {
     const life = left > 0 ? random.below(LONGEST_LIFE) : undefined;
@@ -56,7 +57,10 @@ export async function killAndResume({ seed, command, folder, source, makeTarget 
       const wasDone = ended.code === 2 && /job \w+ is done/.test(ended.output);
       // The image that a killed run was just making came into being after it was looked for.
       const isRefused = args.includes("--create") && /"ERR_EXISTS"/.test(ended.output);
-      if (isRefused && done.again > 0 && (await target.exists())) {
+      if (isRefused && done.again > refusals) {
+        refusals += 1;
+        // Or it was killed in the midst of making it: librbd knows the name then, and nothing that could be opened.
+        if (!(await target.exists())) await target.clear?.();
         args = await copy();
         continue;
       }

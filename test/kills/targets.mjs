@@ -16,6 +16,7 @@ const MiB = 1024 ** 2;
  * @property {string} ref
  * @property {readonly string[]} flags of the copy, besides
  * @property {() => Promise<boolean>} exists
+ * @property {() => Promise<unknown>} [clear] removes what is half made
  * @property {(source: string) => Promise<string>} difference "" where it begins with all of the source
  * @property {() => Promise<void>} remove
  *
@@ -93,6 +94,7 @@ export function rbdTargets(conf) {
           () => true,
           () => false,
         ),
+      clear: () => removeImage(rbd, id),
       difference: (source) => compareImage(source, conf, id),
       // A client that was killed watches it for a while, which nobody need wait for.
       async remove() {

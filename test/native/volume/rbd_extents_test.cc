@@ -162,7 +162,8 @@ TEST(RbdExtentsTest, AnObjectMapIsTrustedOnlyWhileItIsValid) {
 }
 
 TEST(RbdExtentsTest, AsFarAsTheParentReachesAllIsLookedAtFinely) {
-  for (const std::uint64_t overlap : {std::uint64_t{1}, 4 * kMiB, 4 * kMiB + 1, 64 * kMiB, 128 * kMiB}) {
+  for (const std::uint64_t overlap :
+       {std::uint64_t{1}, 4 * kMiB, 4 * kMiB + 1, 64 * kMiB, 128 * kMiB}) {
     FakeImage image;
     image.facts.size = 4 * kGiB;
     image.overlap = overlap;
