@@ -153,7 +153,10 @@ describe("the command line", () => {
 
   it("takes several names of contests", () => {
     expect(readOptions([]).only).toEqual([]);
-    expect(readOptions(["--only", "dense/", "--only", "native"]).only).toEqual(["dense/", "native"]);
+    expect(readOptions(["--only", "dense/", "--only", "native"]).only).toEqual([
+      "dense/",
+      "native",
+    ]);
   });
 
   it("chooses a new seed each time", () => {
