@@ -30,6 +30,9 @@ it.each([3, 8, 9])("goes on with a read-back that was stopped, of %i MiB", async
         if (phase === "verify") stop.abort();
       },
       progressIntervalMs: 1,
+      // So that the read-back is not over before it is stopped.
+      requestSize: MiB / 4,
+      bandwidthLimit: 32 * MiB,
     });
     const error = await copying.catch((thrown) => thrown);
     expect(error).toBeInstanceOf(BlockhaulError);
