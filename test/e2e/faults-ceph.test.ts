@@ -194,7 +194,8 @@ describe("the cluster", () => {
     "is full, and has room again",
     async () => {
       const image = new Image();
-      const copy = await image.begin(impatient);
+      // So slow that most of it is left when it is paused, and when the client hears that there is no room.
+      const copy = await image.begin([...impatient, "--bwlimit", "3MiB"]);
       expect(await faults.command(["jobs", "pause", copy.id])).toMatchObject({ status: 0 });
       // A cluster that stayed full would have whoever comes next wait for ever.
       onTestFinished(setRoom);

@@ -70,7 +70,8 @@ export class Faults {
   async begin(from: string, to: string, options: FaultOptions = {}): Promise<RunningCopy> {
     const before = new Set((await this.#jobs()).map(({ id }) => id));
     const slow = ["--bwlimit", "12MiB", "--checkpoint-interval", "0.05"];
-    const command = this.#start([...slow, from, to], options);
+    const flags = [...slow, ...(options.flags ?? [])];
+    const command = this.#start([from, to], { ...options, flags });
     let ended: Ended | undefined;
     void command.ended.then((end) => {
       ended = end;
