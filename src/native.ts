@@ -3,7 +3,6 @@ import { createRequire } from "node:module";
 import path from "node:path";
 
 import { BlockhaulError, createNativeError, type NativeErrorFields } from "./errors.js";
-import { packageRoot } from "./package-root.js";
 
 /** What a native volume says of itself; fixed at the open. Sizes are bytes. */
 export interface NativeVolumeInfo {
@@ -466,8 +465,9 @@ export function native(): NativeBinding {
 }
 
 function load(): NativeBinding {
-  const root = packageRoot();
   const require = createRequire(import.meta.url);
+  // Modules are bundled: none can tell the package's folder from its own place.
+  const root = path.dirname(require.resolve("blockhaul/package.json"));
   try {
     const nodeGypBuild = require("node-gyp-build") as (directory: string) => NativeBinding;
     const binding = nodeGypBuild(root);

@@ -18,6 +18,23 @@ import type { OptionSpec } from "./options.js";
 
 const JOURNAL = "The journal, by which `blockhaul resume` goes on";
 
+export const listingOptions = [
+  JSON_LINES,
+  ...QUIET_AND_VERBOSE,
+] as const satisfies readonly OptionSpec[];
+
+/** Of commands that take a ref and little else. */
+export const refOptions = [CONFIG, ...listingOptions] as const satisfies readonly OptionSpec[];
+
+/** Of commands that read whole volumes for their digests. */
+const READING = [
+  ...ENGINE,
+  ...LIMITS,
+  PROGRESS,
+  ...refOptions,
+  ...PATIENCE,
+] as const satisfies readonly OptionSpec[];
+
 export const copyOptions = [
   {
     name: "create",
@@ -45,9 +62,7 @@ export const copyOptions = [
     help: "print the plan after all checks that need no change; change nothing",
   },
   PROGRESS,
-  CONFIG,
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
+  ...refOptions,
   ...guardOptions,
   ...VERIFY,
   MANIFEST,
@@ -83,27 +98,15 @@ export const infoOptions = [
     kind: "flag",
     help: "do not look how much of it is allocated, which may take a while",
   },
-  CONFIG,
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
+  ...refOptions,
 ] as const satisfies readonly OptionSpec[];
 
 export const mapOptions = [
   { name: "offset", kind: "size", help: "begin here (0)" },
   { name: "length", kind: "size", help: "of the range (to the end)" },
   { name: "summary", kind: "flag", help: "only the totals" },
-  CONFIG,
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
+  ...refOptions,
 ] as const satisfies readonly OptionSpec[];
-
-export const listingOptions = [
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
-] as const satisfies readonly OptionSpec[];
-
-/** Of commands that take a ref and little else. */
-export const refOptions = [CONFIG, ...listingOptions] as const satisfies readonly OptionSpec[];
 
 export const configOptions = [
   {
@@ -141,8 +144,7 @@ export const targetsOptions = [
     placeholder: "PATH",
     help: "its secret [or BLOCKHAUL_CHAP_TARGET_SECRET]",
   },
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
+  ...listingOptions,
 ] as const satisfies readonly OptionSpec[];
 
 export const verifyOptions = [
@@ -153,24 +155,12 @@ export const verifyOptions = [
     help: "compare with what this manifest says, in place of a target",
   },
   { name: "digest", kind: "choice", choices: ["xxh3", "sha256"], help: "to compare by (xxh3)" },
-  ...ENGINE,
-  ...LIMITS,
-  PROGRESS,
-  CONFIG,
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
-  ...PATIENCE,
+  ...READING,
 ] as const satisfies readonly OptionSpec[];
 
 export const digestOptions = [
   { name: "digest", kind: "choice", choices: ["xxh3", "sha256"], help: "which one (xxh3)" },
-  ...ENGINE,
-  ...LIMITS,
-  PROGRESS,
-  CONFIG,
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
-  ...PATIENCE,
+  ...READING,
 ] as const satisfies readonly OptionSpec[];
 
 const WHAT_BECOMES = "What becomes of the source and the target";
@@ -274,29 +264,20 @@ export const migrateOptions = [
   },
   ...LIMITS,
   PROGRESS,
-  CONFIG,
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
+  ...refOptions,
   STATE_DIR,
   ...guardOptions,
   ...PATIENCE,
   ...creationOptions,
 ] as const satisfies readonly OptionSpec[];
 
-export const abortOptions = [
-  STATE_DIR,
-  CONFIG,
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
-] as const satisfies readonly OptionSpec[];
+export const abortOptions = [STATE_DIR, ...refOptions] as const satisfies readonly OptionSpec[];
 
 export const resumeOptions = [
   STATE_DIR,
   ...LIMITS,
   PROGRESS,
-  CONFIG,
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
+  ...refOptions,
   ...VERIFY,
   ...PATIENCE,
   SALVAGE,
@@ -312,8 +293,7 @@ export const jobsOptions = [
     help: "throttle: requests to the source a second; 0: no limit",
   },
   STATE_DIR,
-  JSON_LINES,
-  ...QUIET_AND_VERBOSE,
+  ...listingOptions,
 ] as const satisfies readonly OptionSpec[];
 
 export const completionOptions = [...QUIET_AND_VERBOSE] as const satisfies readonly OptionSpec[];
