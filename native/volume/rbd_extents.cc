@@ -11,12 +11,10 @@ namespace {
 /// looks at twice as many, up to some 0.1 s.
 constexpr std::uint64_t kFirstFineObjects = 32;
 constexpr std::uint64_t kFineObjects = 1024;
-/// Units that one coarse query looks at: 256 GiB of 4 MiB objects. Old releases load the whole
-/// object map for each query, so that many short ones would take time quadratic in the image's
+/// Units that one query of the object map looks at: 256 GiB of 4 MiB objects. Old releases load the
+/// whole object map for each query, so that many short ones would take time quadratic in the image's
 /// size.
-constexpr std::uint64_t kCoarseUnits = 65536;
-/// Units without objects that are not worth a query of their own.
-constexpr std::uint64_t kShortGap = 16;
+constexpr std::uint64_t kMappedUnits = 65536;
 /// Extents that one query gathers.
 constexpr std::size_t kMostExtents = 4096;
 
@@ -54,7 +52,7 @@ struct Listing {
   }
 };
 
-/// What a coarse query leaves behind.
+/// What a query of the object map leaves behind.
 struct Marks {
   Interruption interruption;
   std::uint64_t begin;
@@ -88,30 +86,29 @@ bool RbdExtents::usable() const {
 Result<std::vector<Extent>> RbdExtents::query(std::uint64_t offset, std::uint64_t length) {
   const unsigned interrupts = interrupts_.load(std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
-  if (offset != coarse_.next || offset >= coarse_.end) {
-    if (Status refreshed = refresh_coarse(offset, interrupts); !refreshed) return refreshed.error();
+  if (offset != whole_.next || offset >= whole_.end) {
+    if (Status refreshed = refresh_whole(offset, interrupts); !refreshed) return refreshed.error();
   }
-  const bool any_coarse = !coarse_.exists.empty();
-  const std::uint64_t end = any_coarse ? std::min(offset + length, coarse_.end) : offset + length;
+  const std::uint64_t end = std::min(offset + length, whole_.end);
 
   std::vector<Extent> data;
   std::uint64_t position = offset;
-  std::uint64_t units_left = std::max<std::uint64_t>(fine_objects_ / facts_.stripe_count, 1);
-  fine_objects_ = std::min(2 * fine_objects_, kFineObjects);
-  while (position < end && units_left > 0 && data.size() < kMostExtents) {
-    if (any_coarse) position = end_of_absent(position);
-    if (position >= end) break;
+  if (position < whole_.from) {
     const std::uint64_t begin = position - position % facts_.period();
-    std::uint64_t until =
-        any_coarse ? end_of_present(begin, units_left) : period_after(begin, units_left);
-    auto looked = fine(begin, until, interrupts);
+    const std::uint64_t units = std::max<std::uint64_t>(fine_objects_ / facts_.stripe_count, 1);
+    fine_objects_ = std::min(2 * fine_objects_, kFineObjects);
+    auto looked = fine(begin, std::min(period_after(begin, units), whole_.from), interrupts);
     if (!looked) return looked.error();
-    data.insert(data.end(), looked.value().data.begin(), looked.value().data.end());
-    units_left -= std::min(units_left, divide_up(until - begin, facts_.period()));
-    position = looked.value().end;
+    data = std::move(looked.value().data);
+    position = std::min(looked.value().end, end);
+  } else {
+    while (position < end && data.size() < kMostExtents) {
+      const std::uint64_t begin = std::min(next_unit(position, true), end);
+      position = std::min(next_unit(begin, false), end);
+      append_extent(data, {begin, position - begin, ExtentKind::data});
+    }
   }
-  position = std::min(position, end);
-  coarse_.next = position;
+  whole_.next = position;
   return cover_range(data, offset, position - offset, ExtentKind::hole);
 }
 
@@ -125,12 +122,18 @@ bool RbdExtents::object_map_is_valid() const {
   return (features & kNeeded) == kNeeded && (flags & kInvalid) == 0;
 }
 
-Status RbdExtents::refresh_coarse(std::uint64_t offset, unsigned interrupts) {
-  coarse_ = Coarse{};
+Status RbdExtents::refresh_whole(std::uint64_t offset, unsigned interrupts) {
+  whole_ = Whole{};
   std::uint64_t overlap = 0;  // how far the parent reaches, in bytes
-  if (!object_map_is_valid() || librbd_.rbd_get_overlap(image_, &overlap) < 0) return success();
+  const bool mapped = object_map_is_valid() && librbd_.rbd_get_overlap(image_, &overlap) >= 0;
+  const std::uint64_t reached =
+      mapped ? period_after(0, divide_up(overlap, facts_.period())) : facts_.size;
+  if (offset < reached) {
+    whole_ = Whole{.end = reached, .next = offset, .from = reached};
+    return success();
+  }
   const std::uint64_t begin = offset - offset % facts_.period();
-  const std::uint64_t end = period_after(begin, kCoarseUnits);
+  const std::uint64_t end = period_after(begin, kMappedUnits);
   Marks marks{.interruption = {interrupts_, interrupts},
               .begin = begin,
               .unit = facts_.period(),
@@ -140,11 +143,11 @@ Status RbdExtents::refresh_coarse(std::uint64_t offset, unsigned interrupts) {
   const int result = librbd_.rbd_diff_iterate2(image_, nullptr, begin, end - begin, kWithoutParent,
                                                kWholeObjects, &Marks::add, &marks);
   if (result < 0) return map_error(result);
-  if (overlap > begin) {
-    const std::uint64_t reached = divide_up(std::min(overlap, end) - begin, facts_.period());
-    std::fill_n(marks.exists.begin(), reached, true);
-  }
-  coarse_ = Coarse{.begin = begin, .end = end, .next = offset, .exists = std::move(marks.exists)};
+  whole_ = Whole{.begin = begin,
+                 .end = end,
+                 .next = offset,
+                 .from = begin,
+                 .exists = std::move(marks.exists)};
   return success();
 }
 
@@ -172,23 +175,11 @@ Result<RbdExtents::Fine> RbdExtents::fine(std::uint64_t begin, std::uint64_t end
   return answer;
 }
 
-/// `position`, or the beginning of the next unit that has objects.
-std::uint64_t RbdExtents::end_of_absent(std::uint64_t position) const {
-  const std::uint64_t first = (position - coarse_.begin) / facts_.period();
+std::uint64_t RbdExtents::next_unit(std::uint64_t position, bool with_objects) const {
+  const std::uint64_t first = (position - whole_.begin) / facts_.period();
   std::uint64_t unit = first;
-  while (unit < coarse_.exists.size() && !coarse_.exists[unit]) ++unit;
-  return unit == first ? position : period_after(coarse_.begin, unit);
-}
-
-/// The end of a stretch of units with objects, short gaps included.
-std::uint64_t RbdExtents::end_of_present(std::uint64_t position, std::uint64_t most_units) const {
-  const std::uint64_t first = (position - coarse_.begin) / facts_.period();
-  const std::uint64_t last = std::min<std::uint64_t>(first + most_units, coarse_.exists.size());
-  std::uint64_t end = first + 1;
-  for (std::uint64_t unit = end; unit < last && unit - end < kShortGap; ++unit) {
-    if (coarse_.exists[unit]) end = unit + 1;
-  }
-  return period_after(coarse_.begin, end);
+  while (unit < whole_.exists.size() && whole_.exists[unit] != with_objects) ++unit;
+  return unit == first ? position : period_after(whole_.begin, unit);
 }
 
 /// The end of the image, or of a number of units from `position` (a multiple of the period).

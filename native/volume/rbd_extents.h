@@ -11,16 +11,18 @@
 
 namespace blockhaul {
 
-/// Asks librbd which parts of an image hold data, in two steps where the first is possible:
+/// Asks librbd which parts of an image hold data, in one of two ways:
 ///
-///     coarse: which objects exist, for a long stretch at once, out of the object map
+///     whole objects: which exist, for a long stretch at once, out of the object map
 ///
-///     fine: what of those objects was written; one small request for each
+///     finely: how far each object was written; one small request for each
 ///
-/// Without a valid object map there is the fine step only. Queries begin at multiples of the
-/// period: elsewhere librbd before 16.2.8 reports offsets that are too high (tracker 53784).
+/// Where the object map is valid it decides. To ask how far an object was written saves nothing: an
+/// OSD sends nothing from behind an object's end, asked or not, and few send holes; and of scattered
+/// data, a request for each object is most of the work. Queries begin at multiples of the period: elsewhere librbd before 16.2.8 reports
+/// offsets that are too high (tracker 53784).
 ///
-/// The coarse step leaves a clone's parent alone: librbd before 16.2.8 forgets it there (53787),
+/// The object map leaves a clone's parent alone: librbd before 16.2.8 forgets it there (53787),
 /// and before 16.2.15 aborts the process where an object of it was discarded after a snapshot
 /// (63654). As far as the parent reaches, everything is looked at finely.
 class RbdExtents {
@@ -40,10 +42,11 @@ class RbdExtents {
   /// Which units (one period each) from `begin` on have objects. It serves one walk along the
   /// volume: a query that begins elsewhere than at `next` asks anew, since others may have written
   /// since.
-  struct Coarse {
+  struct Whole {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
     std::uint64_t next = 0;
+    std::uint64_t from = 0;  ///< what lies before it is to be looked at finely
     std::vector<bool> exists{};
   };
   struct Fine {
@@ -52,11 +55,10 @@ class RbdExtents {
   };
 
   [[nodiscard]] bool object_map_is_valid() const;
-  Status refresh_coarse(std::uint64_t offset, unsigned interrupts);
+  Status refresh_whole(std::uint64_t offset, unsigned interrupts);
   Result<Fine> fine(std::uint64_t begin, std::uint64_t end, unsigned interrupts) const;
-  [[nodiscard]] std::uint64_t end_of_absent(std::uint64_t position) const;
-  [[nodiscard]] std::uint64_t end_of_present(std::uint64_t position,
-                                             std::uint64_t most_units) const;
+  /// The first unit from that of `position` on that has objects, or has none.
+  [[nodiscard]] std::uint64_t next_unit(std::uint64_t position, bool with_objects) const;
   [[nodiscard]] std::uint64_t period_after(std::uint64_t position, std::uint64_t units) const;
 
   const Librbd& librbd_;
@@ -65,7 +67,7 @@ class RbdExtents {
   std::atomic<unsigned> interrupts_{0};
   std::mutex mutex_;
   // Guarded by mutex_:
-  Coarse coarse_;
+  Whole whole_;
   std::uint64_t fine_objects_;  ///< that the next query may look at
 };
 

@@ -31,7 +31,7 @@ struct FakeImage {
   std::uint64_t flags = 0;
   std::uint64_t overlap = 0;
   std::vector<Extent> extents{};  ///< in the order of librbd's calls; kind data: exists
-  std::vector<Extent> coarse{};   ///< what the object map says, where that is less
+  std::vector<Extent> mapped{};   ///< what the object map says, where that is less
   int failure = 0;
   RbdExtents* to_interrupt = nullptr;
   RbdFacts facts = facts_of(64 * kMiB, 4 * kMiB, 1);
@@ -51,8 +51,8 @@ struct FakeImage {
     image.queries.push_back({offset, length, whole_objects != 0});
     if (image.failure != 0) return image.failure;
     int result = 0;
-    const bool less = whole_objects != 0 && !image.coarse.empty();
-    for (const Extent& extent : less ? image.coarse : image.extents) {
+    const bool less = whole_objects != 0 && !image.mapped.empty();
+    for (const Extent& extent : less ? image.mapped : image.extents) {
       Extent said = extent;
       if (whole_objects != 0) {
         said.offset -= said.offset % image.facts.period();
@@ -110,26 +110,36 @@ std::vector<Extent> walk(RbdExtents& extents, std::uint64_t size) {
   return all;
 }
 
-std::vector<Extent> covered(const FakeImage& image) {
+/// All of the image: what is data beyond `finely` is data by whole units.
+std::vector<Extent> covered(const FakeImage& image, std::uint64_t finely = 0) {
   std::vector<Extent> data;
-  for (const Extent& extent : image.extents) {
-    if (extent.kind == ExtentKind::data) data.push_back(extent);
+  for (Extent extent : image.extents) {
+    if (extent.kind != ExtentKind::data) continue;
+    if (extent.offset >= finely) {
+      const std::uint64_t period = image.facts.period();
+      const std::uint64_t end = divide_up(extent.end(), period) * period;
+      extent.offset -= extent.offset % period;
+      extent.length = std::min(end, image.facts.size) - extent.offset;
+    }
+    data.push_back(extent);
   }
   std::sort(data.begin(), data.end(),
             [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
   return cover_range(data, 0, image.facts.size, ExtentKind::hole);
 }
 
-TEST(RbdExtentsTest, LooksFinelyOnlyAtObjectsThatExist) {
+TEST(RbdExtentsTest, AValidObjectMapDecides) {
   FakeImage image;
   image.facts.size = 400 * kMiB + 77;
   image.extents = {{8 * kMiB + 4096, 8192}, {12 * kMiB, 4 * kMiB}, {400 * kMiB, 70}};
   const Librbd librbd = image.table();
   RbdExtents extents(librbd, nullptr, image.facts);
-  EXPECT_EQ(walk(extents, image.facts.size), covered(image));
-  EXPECT_EQ(image.queries,
-            (std::vector<FakeImage::Query>{
-                {0, 400 * kMiB + 77, true}, {8 * kMiB, 8 * kMiB, false}, {400 * kMiB, 77, false}}));
+  EXPECT_EQ(walk(extents, image.facts.size),
+            (std::vector<Extent>{{0, 8 * kMiB, ExtentKind::hole},
+                                 {8 * kMiB, 8 * kMiB},
+                                 {16 * kMiB, 384 * kMiB, ExtentKind::hole},
+                                 {400 * kMiB, 77}}));
+  EXPECT_EQ(image.queries, (std::vector<FakeImage::Query>{{0, 400 * kMiB + 77, true}}));
 }
 
 TEST(RbdExtentsTest, AnEmptyImageIsOneQueryAndOneHole) {
@@ -156,7 +166,7 @@ TEST(RbdExtentsTest, AnObjectMapIsTrustedOnlyWhileItIsValid) {
     image.extents = {{8 * kMiB, 4096}};
     const Librbd librbd = image.table();
     RbdExtents extents(librbd, nullptr, image.facts);
-    EXPECT_EQ(walk(extents, image.facts.size), covered(image));
+    EXPECT_EQ(walk(extents, image.facts.size), covered(image, image.facts.size));
     EXPECT_EQ(image.queries, (std::vector<FakeImage::Query>{{0, 64 * kMiB, false}}));
   }
 }
@@ -167,14 +177,14 @@ TEST(RbdExtentsTest, AsFarAsTheParentReachesAllIsLookedAtFinely) {
     FakeImage image;
     image.facts.size = 4 * kGiB;
     image.overlap = overlap;
-    image.coarse = {{3 * kGiB, 4 * kMiB}};
+    image.mapped = {{3 * kGiB, 4 * kMiB}};
     image.extents = {{0, 1}, {3 * kGiB, 5}};
     const Librbd librbd = image.table();
     RbdExtents extents(librbd, nullptr, image.facts);
-    EXPECT_EQ(walk(extents, image.facts.size), covered(image));
-    EXPECT_EQ(image.queries, (std::vector<FakeImage::Query>{{0, 4 * kGiB, true},
-                                                            {0, align_up(overlap, 4 * kMiB), false},
-                                                            {3 * kGiB, 4 * kMiB, false}}));
+    const std::uint64_t reached = align_up(overlap, 4 * kMiB);
+    EXPECT_EQ(walk(extents, image.facts.size), covered(image, reached));
+    EXPECT_EQ(image.queries, (std::vector<FakeImage::Query>{
+                                 {0, reached, false}, {reached, 4 * kGiB - reached, true}}));
   }
 }
 
@@ -189,48 +199,66 @@ TEST(RbdExtentsTest, OldReleasesAreNotAskedAboutClones) {
   EXPECT_TRUE(RbdExtents(librbd, nullptr, image.facts).usable());
 }
 
-TEST(RbdExtentsTest, AWalkAsksCoarselyOnceAndANewWalkAgain) {
+TEST(RbdExtentsTest, AWalkAsksTheObjectMapOnceAndANewWalkAgain) {
   FakeImage image;
+  image.facts.size = 40 * kGiB;  // 10240 objects, every other of which is there
+  for (std::uint64_t offset = 0; offset < image.facts.size; offset += 8 * kMiB)
+    image.extents.push_back({offset, 1});
+  const Librbd librbd = image.table();
+  RbdExtents extents(librbd, nullptr, image.facts);
+  auto first = extents.query(0, image.facts.size);
+  ASSERT_TRUE(first);
+  EXPECT_LT(first.value().back().end(), image.facts.size) << "an answer is bounded";
+  image.queries.clear();
+  EXPECT_EQ(walk(extents, image.facts.size), covered(image));
+  EXPECT_EQ(image.queries.size(), 1U);
+  // Somebody wrote in between.
+  image.extents = {{kGiB, 10}};
+  EXPECT_EQ(walk(extents, image.facts.size), covered(image));
+  EXPECT_EQ(image.queries.size(), 2U);
+}
+
+TEST(RbdExtentsTest, WithoutAnObjectMapTheFirstAnswerComesSoon) {
+  FakeImage image;
+  image.features = 0;
   image.facts.size = 40 * kGiB;  // 10240 objects, all there
   for (std::uint64_t offset = 0; offset < image.facts.size; offset += 4 * kMiB)
     image.extents.push_back({offset, 1});
   const Librbd librbd = image.table();
   RbdExtents extents(librbd, nullptr, image.facts);
-  const auto coarse = [&] {
-    return std::count_if(image.queries.begin(), image.queries.end(),
-                         [](auto& query) { return query.whole_objects; });
-  };
-  auto first = extents.query(0, image.facts.size);
-  ASSERT_TRUE(first);
-  EXPECT_EQ(first.value().back().end(), 128 * kMiB) << "the first answer comes soon";
-  image.queries.clear();
-  EXPECT_EQ(walk(extents, image.facts.size), covered(image));
-  EXPECT_EQ(coarse(), 1);
-  EXPECT_EQ(image.queries.size(), 15U) << "64, 128, 256, 512 objects, then 1024 each; a coarse one";
-  // Somebody wrote in between.
-  image.extents = {{kGiB, 10}};
-  EXPECT_EQ(walk(extents, image.facts.size), covered(image));
-  EXPECT_EQ(coarse(), 2);
+  EXPECT_EQ(walk(extents, image.facts.size), covered(image, image.facts.size));
+  EXPECT_EQ(image.queries.front().length, 32 * 4 * kMiB);
+  EXPECT_EQ(image.queries.size(), 15U) << "32, 64, 128, 256, 512 objects, then 1024 each";
 }
 
 TEST(RbdExtentsTest, BeginsInsideAnObject) {
-  FakeImage image;
-  image.extents = {{0, 4 * kMiB}, {4 * kMiB, 100}};
-  const Librbd librbd = image.table();
-  RbdExtents extents(librbd, nullptr, image.facts);
-  auto answer = extents.query(kMiB + 1, 5 * kMiB);
-  ASSERT_TRUE(answer);
-  EXPECT_EQ(answer.value(),
-            (std::vector<Extent>{{kMiB + 1, 3 * kMiB + 99},
-                                 {4 * kMiB + 100, 2 * kMiB - 99, ExtentKind::hole}}));
+  for (const bool with_map : {true, false}) {
+    FakeImage image;
+    if (!with_map) image.features = 0;
+    image.extents = {{0, 4 * kMiB}, {4 * kMiB, 100}};
+    const Librbd librbd = image.table();
+    RbdExtents extents(librbd, nullptr, image.facts);
+    auto answer = extents.query(kMiB + 1, 8 * kMiB);
+    ASSERT_TRUE(answer);
+    const std::uint64_t end = with_map ? 8 * kMiB : 4 * kMiB + 100;
+    EXPECT_EQ(answer.value(),
+              (std::vector<Extent>{{kMiB + 1, end - kMiB - 1},
+                                   {end, 9 * kMiB + 1 - end, ExtentKind::hole}}));
+  }
 }
 
 TEST(RbdExtentsTest, WhatWasDiscardedIsAHole) {
-  FakeImage image;
-  image.extents = {{0, 4096}, {4096, 8192, ExtentKind::hole}, {12288, 4096}};
-  const Librbd librbd = image.table();
-  RbdExtents extents(librbd, nullptr, image.facts);
-  EXPECT_EQ(walk(extents, image.facts.size), covered(image));
+  for (const bool with_map : {true, false}) {
+    FakeImage image;
+    if (!with_map) image.features = 0;
+    image.extents = {{0, 4096},
+                     {4096, 8192, ExtentKind::hole},
+                     {12288, 4096},
+                     {8 * kMiB, 4 * kMiB, ExtentKind::hole}};
+    const Librbd librbd = image.table();
+    RbdExtents extents(librbd, nullptr, image.facts);
+    EXPECT_EQ(walk(extents, image.facts.size), covered(image, with_map ? 0 : image.facts.size));
+  }
 }
 
 TEST(RbdExtentsTest, StripesComeInAnyOrder) {
@@ -242,28 +270,29 @@ TEST(RbdExtentsTest, StripesComeInAnyOrder) {
                    {3 * kMiB + 128 * kKiB, 5},
                    {3 * kMiB, 1}};
   const Librbd librbd = image.table();
-  RbdExtents extents(librbd, nullptr, image.facts);
-  EXPECT_EQ(walk(extents, image.facts.size), covered(image));
+  RbdExtents by_map(librbd, nullptr, image.facts);
+  EXPECT_EQ(walk(by_map, image.facts.size), covered(image));
+  image.features = 0;
+  RbdExtents finely(librbd, nullptr, image.facts);
+  EXPECT_EQ(walk(finely, image.facts.size), covered(image, image.facts.size));
 }
 
 TEST(RbdExtentsTest, AnAnswerIsBoundedWhateverTheImageIsLike) {
-  for (const bool with_map : {true, false}) {
-    FakeImage image;
-    if (!with_map) image.features = 0;
-    // Pieces of 1 byte: 3000 in the first object, then more than an answer holds in one object.
-    for (std::uint64_t i = 0; i < 3000; ++i) image.extents.push_back({i * 2, 1});
-    for (std::uint64_t i = 0; i < 5000; ++i) image.extents.push_back({4 * kMiB + i * 2, 1});
-    image.extents.push_back({20 * kMiB, 3});
-    const Librbd librbd = image.table();
-    RbdExtents extents(librbd, nullptr, image.facts);
-    const std::vector<Extent> all = walk(extents, image.facts.size);
-    // The object with too many pieces counts as data; the rest is exact.
-    std::vector<Extent> expected;
-    for (std::uint64_t i = 0; i < 3000; ++i) expected.push_back({i * 2, 1});
-    expected.push_back({4 * kMiB, 4 * kMiB});
-    expected.push_back({20 * kMiB, 3});
-    EXPECT_EQ(all, cover_range(expected, 0, image.facts.size, ExtentKind::hole)) << with_map;
-  }
+  FakeImage image;
+  image.features = 0;
+  // Pieces of 1 byte: 3000 in the first object, then more than an answer holds in one object.
+  for (std::uint64_t i = 0; i < 3000; ++i) image.extents.push_back({i * 2, 1});
+  for (std::uint64_t i = 0; i < 5000; ++i) image.extents.push_back({4 * kMiB + i * 2, 1});
+  image.extents.push_back({20 * kMiB, 3});
+  const Librbd librbd = image.table();
+  RbdExtents extents(librbd, nullptr, image.facts);
+  const std::vector<Extent> all = walk(extents, image.facts.size);
+  // The object with too many pieces counts as data; the rest is exact.
+  std::vector<Extent> expected;
+  for (std::uint64_t i = 0; i < 3000; ++i) expected.push_back({i * 2, 1});
+  expected.push_back({4 * kMiB, 4 * kMiB});
+  expected.push_back({20 * kMiB, 3});
+  EXPECT_EQ(all, cover_range(expected, 0, image.facts.size, ExtentKind::hole));
 }
 
 TEST(RbdExtentsTest, FailuresAreSaid) {
@@ -293,7 +322,7 @@ TEST(RbdExtentsTest, AnInterruptEndsTheQueryThatIsUnderWay) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().number, ECANCELED);
     image.to_interrupt = nullptr;
-    EXPECT_EQ(walk(extents, image.facts.size), covered(image));
+    EXPECT_EQ(walk(extents, image.facts.size), covered(image, features == 0 ? image.facts.size : 0));
   }
 }
 
