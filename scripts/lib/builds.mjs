@@ -91,7 +91,7 @@ export async function buildTypeScript() {
   });
 }
 
-/** src/ -> dist/: a file for each entry, for each command, and for what they share. */
+/** src/ -> dist/: a file for each entry, for each command, and one for all that several of them share. */
 async function bundle() {
   const { rolldown } = await import("rolldown");
   const bundled = await rolldown({
@@ -101,12 +101,19 @@ async function bundle() {
     // The packages of others stay where npm puts them.
     external: /^[^./]/,
     resolve: { extensionAlias: { ".js": [".ts"] } },
+    // What is shared is loaded as one file, whenever it is imported.
+    checks: { ineffectiveDynamicImport: false },
   });
   await bundled.write({
     dir: "dist",
     sourcemap: true,
     entryFileNames: "[name].js",
     chunkFileNames: "parts/[name].js",
+    // To find, open and link a file costs more than to compile what is in it and not needed. The version is asked for
+    // by itself.
+    codeSplitting: {
+      groups: [{ name: "shared", minShareCount: 2, test: (id) => !id.endsWith("/version.ts") }],
+    },
   });
   await bundled.close();
 }

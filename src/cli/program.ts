@@ -69,7 +69,9 @@ async function parseAndRun(args: readonly string[], context: CommandContext): Pr
     .helpCommand(false)
     .addHelpText("after", AFTER_HELP);
   configure(program, context);
-  for (const spec of COMMANDS) {
+  // Who names a command is shown nothing of the others.
+  const named = COMMANDS.filter(({ name }) => name === args[0]);
+  for (const spec of named.length > 0 ? named : COMMANDS) {
     program.addCommand(
       toCommander(spec, context, async (run) => {
         exitCode = await run();
