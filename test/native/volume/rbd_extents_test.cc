@@ -183,8 +183,8 @@ TEST(RbdExtentsTest, AsFarAsTheParentReachesAllIsLookedAtFinely) {
     RbdExtents extents(librbd, nullptr, image.facts);
     const std::uint64_t reached = align_up(overlap, 4 * kMiB);
     EXPECT_EQ(walk(extents, image.facts.size), covered(image, reached));
-    EXPECT_EQ(image.queries, (std::vector<FakeImage::Query>{
-                                 {0, reached, false}, {reached, 4 * kGiB - reached, true}}));
+    EXPECT_EQ(image.queries, (std::vector<FakeImage::Query>{{0, reached, false},
+                                                            {reached, 4 * kGiB - reached, true}}));
   }
 }
 
@@ -241,9 +241,8 @@ TEST(RbdExtentsTest, BeginsInsideAnObject) {
     auto answer = extents.query(kMiB + 1, 8 * kMiB);
     ASSERT_TRUE(answer);
     const std::uint64_t end = with_map ? 8 * kMiB : 4 * kMiB + 100;
-    EXPECT_EQ(answer.value(),
-              (std::vector<Extent>{{kMiB + 1, end - kMiB - 1},
-                                   {end, 9 * kMiB + 1 - end, ExtentKind::hole}}));
+    EXPECT_EQ(answer.value(), (std::vector<Extent>{{kMiB + 1, end - kMiB - 1},
+                                                   {end, 9 * kMiB + 1 - end, ExtentKind::hole}}));
   }
 }
 
@@ -322,7 +321,8 @@ TEST(RbdExtentsTest, AnInterruptEndsTheQueryThatIsUnderWay) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().number, ECANCELED);
     image.to_interrupt = nullptr;
-    EXPECT_EQ(walk(extents, image.facts.size), covered(image, features == 0 ? image.facts.size : 0));
+    EXPECT_EQ(walk(extents, image.facts.size),
+              covered(image, features == 0 ? image.facts.size : 0));
   }
 }
 
