@@ -12,8 +12,8 @@ namespace {
 constexpr std::uint64_t kFirstFineObjects = 32;
 constexpr std::uint64_t kFineObjects = 1024;
 /// Units that one query of the object map looks at: 256 GiB of 4 MiB objects. Old releases load the
-/// whole object map for each query, so that many short ones would take time quadratic in the image's
-/// size.
+/// whole object map for each query, so that many short ones would take time quadratic in the
+/// image's size.
 constexpr std::uint64_t kMappedUnits = 65536;
 /// Extents that one query gathers.
 constexpr std::size_t kMostExtents = 4096;
@@ -143,11 +143,8 @@ Status RbdExtents::refresh_whole(std::uint64_t offset, unsigned interrupts) {
   const int result = librbd_.rbd_diff_iterate2(image_, nullptr, begin, end - begin, kWithoutParent,
                                                kWholeObjects, &Marks::add, &marks);
   if (result < 0) return map_error(result);
-  whole_ = Whole{.begin = begin,
-                 .end = end,
-                 .next = offset,
-                 .from = begin,
-                 .exists = std::move(marks.exists)};
+  whole_ = Whole{
+      .begin = begin, .end = end, .next = offset, .from = begin, .exists = std::move(marks.exists)};
   return success();
 }
 

@@ -18,9 +18,9 @@ namespace blockhaul {
 ///     finely: how far each object was written; one small request for each
 ///
 /// Where the object map is valid it decides. To ask how far an object was written saves nothing: an
-/// OSD sends nothing from behind an object's end, asked or not, and few send holes; and of scattered
-/// data, a request for each object is most of the work. Queries begin at multiples of the period: elsewhere librbd before 16.2.8 reports
-/// offsets that are too high (tracker 53784).
+/// OSD sends nothing from behind an object's end, asked or not, and few send holes; and of
+/// scattered data, a request for each object is most of the work. Queries begin at multiples of the
+/// period: elsewhere librbd before 16.2.8 reports offsets that are too high (tracker 53784).
 ///
 /// The object map leaves a clone's parent alone: librbd before 16.2.8 forgets it there (53787),
 /// and before 16.2.15 aborts the process where an object of it was discarded after a snapshot
