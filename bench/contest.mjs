@@ -80,7 +80,8 @@ async function hold(named, work, pair, lab, contents, { rounds, quick }) {
       }
       const job = { source, target, verify: !!work.verify, fresh: !work.overwrite, folder };
       const evict = [...new Set([...source.cached, ...target.cached])];
-      const measured = await measure(tool.steps(job), { folder, signal: lab.signal, evict });
+      const surroundings = { folder, signal: lab.signal, daemons: lab.daemons(work.store), evict };
+      const measured = await measure(tool.steps(job), surroundings);
       if (tool.copies !== false) {
         await check(lab, original, target);
         if (!checkIsChecked) {

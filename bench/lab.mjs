@@ -11,7 +11,7 @@ import { startCeph } from "../test/support/ceph.mjs";
 /** @typedef {"memstore" | "bluestore"} Store what a cluster's one OSD keeps its objects in */
 
 export class Lab {
-  /** @type {Map<Store, string>} the ceph.conf of each */
+  /** @type {Map<Store, import("../test/support/ceph.mjs").CephCluster>} */
   #clusters = new Map();
   /** @type {(() => Promise<unknown> | void)[]} what is to be undone, last first */
   #cleanups = [];
@@ -65,7 +65,7 @@ export class Lab {
    */
   async cluster(store) {
     const known = this.#clusters.get(store);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.conf;
     say(`Starting a throw-away Ceph (${store})`);
     const cluster = await startCeph({
       dir: path.join(this.folder, `ceph-${store}`),
@@ -73,9 +73,17 @@ export class Lab {
       settings: { "memstore device bytes": String(16 * 2 ** 30) },
     });
     this.onEnd(cluster.stop);
-    this.#clusters.set(store, cluster.conf);
+    this.#clusters.set(store, cluster);
     this.signal.throwIfAborted();
     return cluster.conf;
+  }
+
+  /**
+   * @param {Store} store
+   * @returns {number[]} the process ids of the cluster's daemons; none where it was not started
+   */
+  daemons(store) {
+    return this.#clusters.get(store)?.daemons() ?? [];
   }
 
   /** Takes everything down again, whether or not the benchmark came to its end. */

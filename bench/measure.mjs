@@ -22,10 +22,12 @@ import { Stop, tryRun } from "../scripts/lib/run.mjs";
  * @property {number} read bytes from devices: a loop device's own count where there is one, else what the kernel
  *   charged to the process
  * @property {number} written
+ * @property {number} cluster seconds of processor time of Ceph's daemons meanwhile
  *
  * @typedef {object} Surroundings
  * @property {string} folder for logs and sockets
  * @property {AbortSignal} signal
+ * @property {readonly number[]} [daemons] processes whose time counts as the cluster's
  * @property {readonly string[]} evict files and devices that the page cache forgets first
  */
 
@@ -42,10 +44,11 @@ const nodeSettings = { NODE_EXTRA_CA_CERTS: undefined, NODE_OPTIONS: undefined }
  * @returns {Promise<Measurement>}
  * @throws {Stop} where a command fails, with the end of what it printed
  */
-export async function measure(steps, { folder, signal, evict }) {
+export async function measure(steps, { folder, signal, daemons = [], evict }) {
   const devices = evict.filter((name) => name.startsWith("/dev/loop"));
   const before = devices.map(transferred);
-  const total = { wall: 0, user: 0, system: 0, memory: 0, read: 0, written: 0 };
+  const clusterBefore = processorTime(daemons);
+  const total = { wall: 0, user: 0, system: 0, memory: 0, read: 0, written: 0, cluster: 0 };
   for (const [index, step] of steps.entries()) {
     const one = await measureOne(step, folder, signal, index === 0 ? evict : []);
     total.wall += one.wall;
@@ -55,6 +58,7 @@ export async function measure(steps, { folder, signal, evict }) {
     total.read += one.read;
     total.written += one.written;
   }
+  total.cluster = processorTime(daemons) - clusterBefore;
   if (devices.length > 0) {
     const after = devices.map(transferred);
     total.read = sumOf(after, "read") - sumOf(before, "read");
@@ -68,7 +72,7 @@ export async function measure(steps, { folder, signal, evict }) {
  * @param {string} folder
  * @param {AbortSignal} signal
  * @param {readonly string[]} evict
- * @returns {Promise<Measurement>}
+ * @returns {Promise<Omit<Measurement, "cluster">>}
  */
 async function measureOne({ command, servers = [], seconds }, folder, signal, evict) {
   const log = path.join(folder, "log");
@@ -89,6 +93,20 @@ async function measureOne({ command, servers = [], seconds }, folder, signal, ev
 function tailOf(log) {
   const lines = readFileSync(log, "utf8").trimEnd().split("\n").slice(-30);
   return `${lines.join("\n")}\n`;
+}
+
+/**
+ * @param {readonly number[]} pids
+ * @returns {number} seconds since they began
+ */
+function processorTime(pids) {
+  const ticksPerSecond = 100;
+  const ticks = pids.map((pid) => {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [user, system] = stat.slice(stat.lastIndexOf(")")).split(" ").slice(12).map(Number);
+    return (user ?? 0) + (system ?? 0);
+  });
+  return ticks.reduce((sum, one) => sum + one, 0) / ticksPerSecond;
 }
 
 /**

@@ -88,7 +88,7 @@ function inUnit(measure, value, against) {
  *
  * @param {ContestResult} contest
  */
-export function contestTable({ entries, gib }) {
+export function contestTable({ entries, gib, librbd }) {
   const [ours] = entries;
   const rows = entries.map((entry) => {
     const wall = summarize(valuesOf(entry, "wall"));
@@ -105,6 +105,7 @@ export function contestTable({ entries, gib }) {
       inMiB(memory.max),
       bytes("read"),
       bytes("written"),
+      ...(librbd ? [figure(summarize(entry.runs.map(({ cluster }) => cluster)).median)] : []),
       ratio(ours, entry, "wall"),
       ratio(ours, entry, "cpu"),
     ];
@@ -119,6 +120,7 @@ export function contestTable({ entries, gib }) {
     "peak MiB",
     "read MiB",
     "written MiB",
+    ...(librbd ? ["cluster CPU s"] : []),
     `${name} ÷ it, wall`,
     `${name} ÷ it, CPU`,
   ];

@@ -39,6 +39,7 @@ const pollMs = 150;
  * @typedef {object} CephCluster
  * @property {string} conf path of its ceph.conf, which names the administrator's keyring too
  * @property {string} dir
+ * @property {() => number[]} daemons the process ids of those that run
  * @property {() => Promise<void>} stop ends the daemons and removes the folder
  */
 
@@ -59,7 +60,12 @@ export async function startCeph({
   try {
     const cluster = new Cluster(folder, detached);
     await cluster.start(osds, store, settings);
-    return { conf: cluster.conf, dir: folder, stop: () => stopCeph(folder) };
+    return {
+      conf: cluster.conf,
+      dir: folder,
+      daemons: () => readDaemons(folder),
+      stop: () => stopCeph(folder),
+    };
   } catch (error) {
     const logs = existsSync(folder) ? lastLines(folder) : "";
     await stopCeph(folder);

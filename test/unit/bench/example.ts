@@ -19,6 +19,7 @@ export const entry = (
     memory: memory * mib,
     read: 2048 * mib,
     written: 2048 * mib,
+    cluster: wall,
   })),
 });
 

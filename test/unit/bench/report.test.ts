@@ -43,6 +43,13 @@ describe("the report", () => {
     expect(cells(text, "qemu-img")?.slice(-2)).toEqual(["0.50 (0.50–0.75)", "0.50 (0.50–0.75)"]);
   });
 
+  it("has what the cluster used, where images take part", () => {
+    const images = contest("dense/file-rbd", [entry("blockhaul", [1, 2, 3])]);
+    expect(cells(contestTable(images), "tool")).toContain("cluster CPU s");
+    expect(cells(contestTable(images), "blockhaul")?.[8]).toBe("2.00");
+    expect(cells(contestTable(held), "tool")).not.toContain("cluster CPU s");
+  });
+
   it("says what it was measured on, what was aimed at, and how each tool was run", () => {
     const text = report(result([held]));
     expect(text).toContain("a processor, 2 cores, 16.0 GiB");
