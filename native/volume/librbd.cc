@@ -45,9 +45,9 @@ Status check_openssl(void* library) {
 
 /// librbd copies what it writes, and receives what it reads, in memory of its own, some MiB at a
 /// time. glibc gives such memory back to the kernel as soon as a few of them are free, and each
-/// then comes back page by page, cleared: a tenth of an image copy's processor time. Once something
-/// of up to 32 MiB has been freed it keeps more, twice as much as that (mallopt(3)), unless the
-/// user has set these thresholds. So something of that size is freed first.
+/// then comes back page by page, cleared: a fifth of the processor time of a copy into an image.
+/// Once something of up to 32 MiB has been freed it keeps more, twice as much as that (mallopt(3)),
+/// unless the user has set these thresholds. So something of that size is freed first.
 void let_malloc_keep_more() {
   const auto freed = std::make_unique_for_overwrite<char[]>(31 * kMiB);  // NOLINT(*-avoid-c-arrays)
   *static_cast<volatile char*>(freed.get()) = 0;  // or a compiler leaves out both

@@ -93,11 +93,11 @@ Result<std::vector<Extent>> RbdExtents::query(std::uint64_t offset, std::uint64_
 
   std::vector<Extent> data;
   std::uint64_t position = offset;
-  if (position < whole_.from) {
+  if (whole_.exists.empty()) {
     const std::uint64_t begin = position - position % facts_.period();
     const std::uint64_t units = std::max<std::uint64_t>(fine_objects_ / facts_.stripe_count, 1);
     fine_objects_ = std::min(2 * fine_objects_, kFineObjects);
-    auto looked = fine(begin, std::min(period_after(begin, units), whole_.from), interrupts);
+    auto looked = fine(begin, std::min(period_after(begin, units), whole_.end), interrupts);
     if (!looked) return looked.error();
     data = std::move(looked.value().data);
     position = std::min(looked.value().end, end);
@@ -129,7 +129,7 @@ Status RbdExtents::refresh_whole(std::uint64_t offset, unsigned interrupts) {
   const std::uint64_t reached =
       mapped ? period_after(0, divide_up(overlap, facts_.period())) : facts_.size;
   if (offset < reached) {
-    whole_ = Whole{.end = reached, .next = offset, .from = reached};
+    whole_ = Whole{.end = reached, .next = offset};
     return success();
   }
   const std::uint64_t begin = offset - offset % facts_.period();
@@ -143,8 +143,7 @@ Status RbdExtents::refresh_whole(std::uint64_t offset, unsigned interrupts) {
   const int result = librbd_.rbd_diff_iterate2(image_, nullptr, begin, end - begin, kWithoutParent,
                                                kWholeObjects, &Marks::add, &marks);
   if (result < 0) return map_error(result);
-  whole_ = Whole{
-      .begin = begin, .end = end, .next = offset, .from = begin, .exists = std::move(marks.exists)};
+  whole_ = Whole{.begin = begin, .end = end, .next = offset, .exists = std::move(marks.exists)};
   return success();
 }
 

@@ -39,14 +39,14 @@ class RbdExtents {
   void interrupt() { interrupts_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
-  /// Which units (one period each) from `begin` on have objects. It serves one walk along the
+  /// Which units (one period each) from `begin` on have objects; empty where that is not known, and
+  /// everything as far as `end` is to be looked at finely. It serves one walk along the
   /// volume: a query that begins elsewhere than at `next` asks anew, since others may have written
   /// since.
   struct Whole {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
     std::uint64_t next = 0;
-    std::uint64_t from = 0;  ///< what lies before it is to be looked at finely
     std::vector<bool> exists{};
   };
   struct Fine {
