@@ -34,7 +34,7 @@ import { Stop, tryRun } from "../scripts/lib/run.mjs";
 const measurer = fileURLToPath(new URL("measure.py", import.meta.url));
 
 /** What a workplace tells every Node: with a file of certificates its start takes twice as long. */
-const nodeSettings = { NODE_EXTRA_CA_CERTS: undefined, NODE_OPTIONS: undefined };
+export const nodeSettings = { NODE_EXTRA_CA_CERTS: undefined, NODE_OPTIONS: undefined };
 
 /**
  * Runs steps one after the other and adds them up; of memory, it is the greatest.

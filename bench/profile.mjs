@@ -7,6 +7,7 @@ import path from "node:path";
 
 import { installPackages } from "../scripts/lib/prepare.mjs";
 import { main, root, run, Stop } from "../scripts/lib/run.mjs";
+import { nodeSettings } from "./measure.mjs";
 import { fold } from "./stacks.mjs";
 
 /** Brendan Gregg's, as Debian has it. */
@@ -21,7 +22,8 @@ await main(async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "blockhaul-profile-"));
   try {
     const data = path.join(folder, "perf.data");
-    await run("perf", ["record", "-q", "-F", "1999", "-g", "-o", data, "--", ...command]);
+    const recording = ["record", "-q", "-F", "1999", "-g", "-o", data, "--", ...command];
+    await run("perf", recording, { env: nodeSettings });
     const samples = await run("perf", ["script", "-i", data], { capture: true });
     const folded = path.join(folder, "folded");
     writeFileSync(folded, fold(samples));

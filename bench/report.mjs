@@ -94,8 +94,8 @@ export function contestTable({ entries, gib, librbd }) {
     const wall = summarize(valuesOf(entry, "wall"));
     const cpu = summarize(valuesOf(entry, "cpu"));
     const memory = summarize(valuesOf(entry, "memory"));
-    const bytes = (/** @type {"read" | "written"} */ key) =>
-      inMiB(summarize(entry.runs.map((run) => run[key])).median);
+    const medianOf = (/** @type {"read" | "written" | "cluster"} */ key) =>
+      summarize(entry.runs.map((run) => run[key])).median;
     return [
       entry.name,
       figure(wall.median),
@@ -103,9 +103,9 @@ export function contestTable({ entries, gib, librbd }) {
       figure(cpu.median),
       gib > 0 ? figure(cpu.median / gib) : "–",
       inMiB(memory.max),
-      bytes("read"),
-      bytes("written"),
-      ...(librbd ? [figure(summarize(entry.runs.map(({ cluster }) => cluster)).median)] : []),
+      inMiB(medianOf("read")),
+      inMiB(medianOf("written")),
+      ...(librbd ? [figure(medianOf("cluster"))] : []),
       ratio(ours, entry, "wall"),
       ratio(ours, entry, "cpu"),
     ];
