@@ -1,7 +1,8 @@
 // The power is cut, or the process killed, at every moment of a copy at which that leaves something
 // else than before: at every write, every flush and every append to the journal, when it begins and
-// when it ends. What the journal says then must be true, and a copy that goes on from there must
-// end with identical bytes: also when it is cut short again, and once more.
+// when it ends. A cancel comes at every step, reads too. What the journal says then must be true,
+// and a copy that goes on from there must end with identical bytes: also when it is cut short
+// again, and once more.
 
 #include <gtest/gtest.h>
 
@@ -123,6 +124,34 @@ TEST_P(ProofCrashTest, AKillAtEveryMomentIsResumedAndOutlivesAPowerCutThereafter
     resume(remains, moment * 10, moment % 3 == 0 ? 1 : 0);
   });
   count_cases("kills in the simulation, each resumed to identical bytes", resumes_);
+}
+
+// Pieces that are half written when it comes, or read and not written, must not count as done.
+TEST_P(ProofCrashTest, ACancelAtEveryStepIsResumedAndOutlivesAPowerCutThereafter) {
+  const Remains before = untouched(shape_, content_, 77);
+  std::set<std::uint64_t> frontiers;
+  bool was_cut = true;
+  for (std::uint64_t last = kStep; was_cut; last += kStep) {
+    SCOPED_TRACE("cancelled at step " + std::to_string(last));
+    Machine machine(shape_, content_, before, 1);
+    ASSERT_TRUE(machine.open_journal());
+    machine.start();
+    std::uint64_t step = 0;
+    was_cut = machine.run_until([&] { return ++step >= last; });
+    if (was_cut) machine.job().cancel();
+    const CopyRun& run = machine.run();
+    ASSERT_TRUE(run.ended) << "it hangs";
+    ASSERT_EQ(machine.broken_rule(), "");
+    if (run.state == CopyState::done) continue;  // nothing was left to be cancelled
+    ASSERT_EQ(run.state, CopyState::cancelled);
+    const Remains remains = machine.after_crash(random_);
+    ASSERT_EQ(claim(remains), "");
+    frontiers.insert(SimJournal::read(remains.journal.medium).value().frontier);
+    resume(remains, last * 10, 0);
+    if (HasFatalFailure()) return;
+  }
+  ASSERT_GT(frontiers.size(), kStep == 1 ? 2U : 1U) << "the journal was hardly used";
+  count_cases("cancels in the simulation, each resumed to identical bytes", resumes_);
 }
 
 CopyShape shape_with(std::uint64_t target_size, std::uint32_t requests, std::uint32_t lanes) {
