@@ -103,7 +103,12 @@ async function killMany(wanted, only) {
   say(
     `${kills} kills in ${cases} copies: ${resumes} resumed, ${again} begun anew, compared by cmp`,
   );
-  record("kills", { passed: cases - failures.length, failed: failures.length, skipped: 0 });
+  record("kills", {
+    passed: cases - failures.length,
+    failed: failures.length,
+    skipped: 0,
+    failures,
+  });
   recordCount("kills", {
     what: "SIGKILLs, each resumed and compared",
     count: kills,
@@ -157,7 +162,7 @@ async function killAtMoments(seed, part) {
     `${kills} kills of migrations of ${VARIANTS.length} kinds, of ${moments} moments and ${cases} cases ${which}: ${resumed} resumed, ${aborted} aborted; ${unknown} times somebody had to look at a target first`,
   );
   const passed = resumed + aborted;
-  record("migration-kills", { passed, failed: faults.length, skipped: 0 });
+  record("migration-kills", { passed, failed: faults.length, skipped: 0, failures: faults });
   recordCount("migration-kills", {
     what: `SIGKILLs of migrations at ${part === undefined ? "every moment" : `a part (${shard}) of all moments, another each week`}, each resumed or aborted, and compared`,
     count: kills,

@@ -40,6 +40,8 @@ await main(async () => {
   const width = Math.max(...bugs.map(({ name }) => name.length));
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const complaints = [];
+  /** @type {string[]} */
+  const failures = [];
   for (const bug of bugs) {
     const finding = await look(bug, healthy);
     const { verdict, how, seconds, detail } = finding;
@@ -47,11 +49,13 @@ await main(async () => {
     say(
       `${bug.name.padEnd(width)}  ${verdict.padEnd(10)}  ${seconds.toFixed(1).padStart(5)} s  ${how}`,
     );
-    if (verdict === "not caught") complaints.push(`${bug.name}: ${how}\n${detail ?? ""}`.trim());
+    if (verdict !== "not caught") continue;
+    failures.push(`planted ${bug.name}: ${how}`);
+    complaints.push(`${bug.name}: ${how}\n${detail ?? ""}`.trim());
   }
 
   const part = values.shard === undefined ? "" : `-${values.shard.replace("/", "-of-")}`;
-  record(`planted${part}`, counts);
+  record(`planted${part}`, { ...counts, failures });
   if (positionals.length === 0) {
     const command = `npm run test:planted${values.shard === undefined ? "" : ` -- --shard ${values.shard}`}`;
     recordCount(`planted${part}`, {

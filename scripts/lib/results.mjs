@@ -5,7 +5,13 @@ import { root } from "./run.mjs";
 
 // Every test run leaves a small file in out/results; .ci/run adds them up.
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+/**
+ * @typedef {object} Counts
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} skipped
+ * @property {readonly string[]} [failures] what failed, a few words or lines each, for the summary
+ */
 
 const folder = path.join(root, "out", "results");
 
@@ -29,16 +35,24 @@ export function reportFile(name) {
  * @returns {Counts}
  */
 export function countGoogleTest(file, status) {
-  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
+  if (!existsSync(file)) return withoutReport(file, status);
   const { testsuites } = JSON.parse(readFileSync(file, "utf8"));
   const tests = testsuites.flatMap(
     (/** @type {{ testsuite: unknown[] }} */ suite) => suite.testsuite,
   );
-  const failed = tests.filter((/** @type {{ failures?: unknown }} */ test) => test.failures).length;
+  /** @type {{ classname: string, name: string, failures: { failure: string }[] }[]} */
+  const failedOnes = tests.filter((/** @type {{ failures?: unknown }} */ test) => test.failures);
+  const failed = failedOnes.length;
+  const failures = failedOnes.map((test) =>
+    excerpt(`${test.classname}.${test.name}`, test.failures[0]?.failure),
+  );
   const skipped = tests.filter(
     (/** @type {{ result: string }} */ test) => test.result === "SKIPPED",
   ).length;
-  return atLeastOneFailed({ passed: tests.length - failed - skipped, failed, skipped }, status);
+  return atLeastOneFailed(
+    { passed: tests.length - failed - skipped, failed, skipped, failures },
+    status,
+  );
 }
 
 /**
@@ -73,14 +87,47 @@ export function sumProperties(file, textName, numberName) {
  * @returns {Counts}
  */
 export function countVitest(file, status) {
-  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
+  if (!existsSync(file)) return withoutReport(file, status);
   const report = JSON.parse(readFileSync(file, "utf8"));
+  /** @type {{ name: string, status: string, message: string, assertionResults: { fullName: string, status: string, failureMessages: string[] }[] }[]} */
+  const files = report.testResults;
+  const failures = files.flatMap(({ name, status: outcome, message, assertionResults }) => {
+    const tests = assertionResults.filter((test) => test.status === "failed");
+    const at = path.relative(root, name);
+    if (tests.length === 0) return outcome === "failed" ? [excerpt(at, message)] : [];
+    return tests.map((test) => excerpt(`${at}: ${test.fullName}`, test.failureMessages[0]));
+  });
   const counts = {
     passed: report.numPassedTests,
     failed: report.numFailedTests,
     skipped: report.numPendingTests + report.numTodoTests,
+    failures,
   };
   return atLeastOneFailed(counts, status);
+}
+
+/**
+ * @param {string} file the report that is not there
+ * @param {number} status
+ * @returns {Counts}
+ */
+function withoutReport(file, status) {
+  const run = path.basename(file, ".json");
+  return {
+    passed: 0,
+    failed: 1,
+    skipped: 0,
+    failures: [`${run}: ended with ${status}, without a report`],
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {string} [message]
+ */
+function excerpt(name, message = "") {
+  const lines = message.split("\n").filter((line) => line.trim() !== "");
+  return [name, ...lines.slice(0, 6).map((line) => `    ${line}`)].join("\n");
 }
 
 /**
@@ -90,7 +137,10 @@ export function countVitest(file, status) {
  * @param {number} status
  */
 function atLeastOneFailed(counts, status) {
-  return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  if (status === 0 || counts.failed > 0) return counts;
+  const { failures = [] } = counts;
+  const words = failures.length > 0 ? failures : [`a run ended with ${status}, and no test failed`];
+  return { ...counts, failed: 1, failures: words };
 }
 
 /**
@@ -127,7 +177,7 @@ export function recordedCounts() {
   return names.map((name) => JSON.parse(readFileSync(path.join(counts, name), "utf8")));
 }
 
-/** @returns {Counts} the sum of what was recorded */
+/** @returns {Required<Counts>} the sum of what was recorded */
 export function recorded() {
   const names = existsSync(folder)
     ? readdirSync(folder).filter((name) => name.endsWith(".json"))
@@ -135,13 +185,17 @@ export function recorded() {
   return sum(names.map((name) => JSON.parse(readFileSync(path.join(folder, name), "utf8"))));
 }
 
-/** @param {readonly Counts[]} all */
+/**
+ * @param {readonly Counts[]} all
+ * @returns {Required<Counts>}
+ */
 export function sum(all) {
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, failed: 0, skipped: 0, failures: /** @type {string[]} */ ([]) };
   for (const counts of all) {
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
+    total.failures.push(...(counts.failures ?? []));
   }
   return total;
 }

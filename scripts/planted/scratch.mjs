@@ -8,7 +8,7 @@ import { filesUnder } from "../lib/stale.mjs";
 export const tree = path.join(root, "out", "planted", "tree");
 
 /** What the copy uses of the checkout as it is: nothing of it depends on a planted bug. */
-const shared = ["node_modules", "build", "dist"];
+const shared = ["node_modules", "build", "dist", "out/modules"];
 
 /** Makes the copy, or one of an earlier run, like the checkout as it stands, committed or not. */
 export async function refreshTree() {
@@ -22,7 +22,10 @@ export async function refreshTree() {
     if (!kept.has(inTree)) rmSync(path.join(tree, inTree));
   }
   for (const file of wanted) restore(file);
-  for (const name of shared) symlinkSync(path.join(root, name), path.join(tree, name));
+  for (const name of shared) {
+    mkdirSync(path.dirname(path.join(tree, name)), { recursive: true });
+    symlinkSync(path.join(root, name), path.join(tree, name));
+  }
 }
 
 /**
