@@ -2,6 +2,8 @@
 
 #include <future>
 
+#include "core/kept_memory.h"
+
 namespace blockhaul {
 
 Result<std::unique_ptr<CopyThreads>> CopyThreads::start(Ends ends, const CopyOptions& options,
@@ -67,6 +69,8 @@ void CopyThreads::supervise() {
   }
   for (Reactor* reactor : reactors) reactor->stop();
   for (std::thread& thread : threads) thread.join();
+  // What comes next, a verification perhaps, needs other memory than this.
+  give_back_kept_memory();
   if (requests_hang) {
     job_->end_mapping();
     ended_ = true;

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <string_view>
 
-#include "core/units.h"
+#include "core/kept_memory.h"
 
 namespace blockhaul {
 namespace {
@@ -41,16 +41,6 @@ Status check_openssl(void* library) {
   return unavailable("librbd was built for OpenSSL " + std::to_string(theirs) +
                      ", but this program carries OpenSSL " + std::to_string(ours) +
                      ", which librbd would call instead; BLOCKHAUL_LIBRBD_ANYWAY=1 tries it");
-}
-
-/// librbd copies what it writes, and receives what it reads, in memory of its own, some MiB at a
-/// time. glibc gives such memory back to the kernel as soon as a few of them are free, and each
-/// then comes back page by page, cleared: a fifth of the processor time of a copy into an image.
-/// Once something of up to 32 MiB has been freed it keeps more, twice as much as that (mallopt(3)),
-/// unless the user has set these thresholds. So something of that size is freed first.
-void let_malloc_keep_more() {
-  const auto freed = std::make_unique_for_overwrite<char[]>(31 * kMiB);  // NOLINT(*-avoid-c-arrays)
-  *static_cast<volatile char*>(freed.get()) = 0;  // or a compiler leaves out both
 }
 
 Result<std::unique_ptr<Librbd>> open_library() {
@@ -94,7 +84,8 @@ Result<const Librbd*> Librbd::load() {
     auto opened = open_library();
     if (!opened) return opened.error();
     loaded = opened.value().release();
-    let_malloc_keep_more();
+    // librbd copies what it writes, and receives what it reads, in memory of its own.
+    keep_freed_memory();
   }
   return loaded;
 }

@@ -41,7 +41,7 @@ export const ENGINE = [
     name: "memory",
     kind: "size",
     environment: "BLOCKHAUL_MEMORY",
-    help: "all buffers together (32MiB)",
+    help: "all buffers together (32MiB; to read only, 16MiB)",
   },
   {
     name: "threads",

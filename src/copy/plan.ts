@@ -13,7 +13,7 @@ export interface CopyOptions {
   readonly requests?: number | undefined;
   /** A power of two from 64 KiB to 4 MiB; 2 MiB unless told. */
   readonly requestSize?: number | bigint | undefined;
-  /** All the buffers together; 32 MiB unless told. */
+  /** All the buffers together; 32 MiB unless told, and 16 MiB to read only. `verify` reads back with half of a copy's. */
   readonly memory?: number | bigint | undefined;
   /** Threads that drive requests, 1 to 64, and no more than requests or buffers; 1 unless told. */
   readonly threads?: number | undefined;
@@ -95,6 +95,8 @@ export interface CopyPlan {
 const MiB = 1024 ** 2;
 const DEFAULT_REQUEST_SIZE = 2 * MiB;
 const DEFAULT_MEMORY = 32 * MiB;
+/** See `planReadBack`. */
+const DEFAULT_READING_MEMORY = DEFAULT_MEMORY / 2;
 const DEFAULT_MOST_REQUESTS = 64;
 const DEFAULT_RETRIES = 5;
 const MOST_RETRIES = 1000;
@@ -131,12 +133,25 @@ export function planCopy(source: Volume, target: Volume, options: CopyOptions = 
 export function planReading(volume: Volume, options: CopyOptions) {
   if (!(volume instanceof Volume)) throw notAVolume("volume", volume);
   if (volume.closed) throw closedVolume(volume);
-  const plan = planEngine(volume.size, options);
+  const plan = planEngine(volume.size, options, DEFAULT_READING_MEMORY);
   if (plan.digest === "none") throw invalid("a comparison needs a digest");
   return plan;
 }
 
-function planEngine(size: number, options: CopyOptions) {
+/**
+ * How what a copy moved is read again. A copy's buffer waits for a read, and then for a write; where nothing is
+ * written, half as many keep a volume as busy: docs/decisions/0017-defaults-of-the-window.md.
+ */
+export function planReadBack<
+  Plan extends Pick<CopyPlan, "requests" | "memory" | "requestSize" | "threads">,
+>(plan: Plan): Plan {
+  const requests = Math.ceil(plan.requests / 2);
+  const buffers = Math.ceil(Math.floor(plan.memory / plan.requestSize) / 2);
+  const threads = Math.min(plan.threads, requests, buffers);
+  return { ...plan, requests, memory: buffers * plan.requestSize, threads };
+}
+
+function planEngine(size: number, options: CopyOptions, defaultMemory = DEFAULT_MEMORY) {
   const requestSize = toBytes(options.requestSize ?? DEFAULT_REQUEST_SIZE, "requestSize");
   if (
     requestSize < SMALLEST_REQUEST ||
@@ -145,7 +160,7 @@ function planEngine(size: number, options: CopyOptions) {
   ) {
     throw invalid("requestSize must be a power of two from 64 KiB to 4 MiB");
   }
-  const memory = toBytes(options.memory ?? DEFAULT_MEMORY, "memory");
+  const memory = toBytes(options.memory ?? defaultMemory, "memory");
   if (memory < requestSize) {
     throw invalid(`memory must hold one request at least: ${exactSize(requestSize)}`);
   }

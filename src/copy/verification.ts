@@ -4,7 +4,7 @@ import type { DigestKind, NativeJournal, NativeJournalHeader, Range } from "../n
 import { native } from "../native.js";
 import { CHUNK, chunksOf, compareChunks } from "./chunks.js";
 import { type EngineWatch, type HeldVolume, runEngine, runReading } from "./engine.js";
-import type { CopyPlan } from "./plan.js";
+import { type CopyPlan, planReadBack } from "./plan.js";
 
 /** The part of a plan by which a volume is read back. */
 export type ReadingPlan = Omit<
@@ -66,7 +66,7 @@ export async function compareWithJournal(
 ): Promise<Range[]> {
   const { begin, end } = range;
   if (begin >= end) return [];
-  const { list } = await readDigests(volume, plan, range, watch);
+  const { list } = await readDigests(volume, planReadBack(plan), range, watch);
   try {
     return await compareChunks(
       chunksOf(expected, begin, end),
