@@ -38,10 +38,8 @@ await main(async () => {
   const healthy = await runWithoutBugs(bugs);
 
   const width = Math.max(...bugs.map(({ name }) => name.length));
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts = { passed: 0, failed: 0, skipped: 0, failures: /** @type {string[]} */ ([]) };
   const complaints = [];
-  /** @type {string[]} */
-  const failures = [];
   for (const bug of bugs) {
     const finding = await look(bug, healthy);
     const { verdict, how, seconds, detail } = finding;
@@ -50,12 +48,12 @@ await main(async () => {
       `${bug.name.padEnd(width)}  ${verdict.padEnd(10)}  ${seconds.toFixed(1).padStart(5)} s  ${how}`,
     );
     if (verdict !== "not caught") continue;
-    failures.push(`planted ${bug.name}: ${how}`);
+    counts.failures.push(`planted ${bug.name}: ${how}`);
     complaints.push(`${bug.name}: ${how}\n${detail ?? ""}`.trim());
   }
 
   const part = values.shard === undefined ? "" : `-${values.shard.replace("/", "-of-")}`;
-  record(`planted${part}`, { ...counts, failures });
+  record(`planted${part}`, counts);
   if (positionals.length === 0) {
     const command = `npm run test:planted${values.shard === undefined ? "" : ` -- --shard ${values.shard}`}`;
     recordCount(`planted${part}`, {

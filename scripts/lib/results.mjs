@@ -10,7 +10,7 @@ import { root } from "./run.mjs";
  * @property {number} passed
  * @property {number} failed
  * @property {number} skipped
- * @property {readonly string[]} [failures] what failed, a few words or lines each, for the summary
+ * @property {readonly string[]} failures what failed, a few words or lines each, for the summary
  */
 
 const folder = path.join(root, "out", "results");
@@ -112,13 +112,8 @@ export function countVitest(file, status) {
  * @returns {Counts}
  */
 function withoutReport(file, status) {
-  const run = path.basename(file, ".json");
-  return {
-    passed: 0,
-    failed: 1,
-    skipped: 0,
-    failures: [`${run}: ended with ${status}, without a report`],
-  };
+  const failure = `${path.basename(file, ".json")}: ended with ${status}, without a report`;
+  return { passed: 0, failed: 1, skipped: 0, failures: [failure] };
 }
 
 /**
@@ -138,9 +133,8 @@ function excerpt(name, message = "") {
  */
 function atLeastOneFailed(counts, status) {
   if (status === 0 || counts.failed > 0) return counts;
-  const { failures = [] } = counts;
-  const words = failures.length > 0 ? failures : [`a run ended with ${status}, and no test failed`];
-  return { ...counts, failed: 1, failures: words };
+  const unnamed = [`a run ended with ${status}, and no test failed`];
+  return { ...counts, failed: 1, failures: counts.failures.length > 0 ? counts.failures : unnamed };
 }
 
 /**
@@ -177,7 +171,7 @@ export function recordedCounts() {
   return names.map((name) => JSON.parse(readFileSync(path.join(counts, name), "utf8")));
 }
 
-/** @returns {Required<Counts>} the sum of what was recorded */
+/** @returns {Counts} the sum of what was recorded */
 export function recorded() {
   const names = existsSync(folder)
     ? readdirSync(folder).filter((name) => name.endsWith(".json"))
@@ -185,17 +179,14 @@ export function recorded() {
   return sum(names.map((name) => JSON.parse(readFileSync(path.join(folder, name), "utf8"))));
 }
 
-/**
- * @param {readonly Counts[]} all
- * @returns {Required<Counts>}
- */
+/** @param {readonly Counts[]} all */
 export function sum(all) {
   const total = { passed: 0, failed: 0, skipped: 0, failures: /** @type {string[]} */ ([]) };
   for (const counts of all) {
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
-    total.failures.push(...(counts.failures ?? []));
+    total.failures.push(...counts.failures);
   }
   return total;
 }
