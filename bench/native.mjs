@@ -3,8 +3,9 @@
 
 import path from "node:path";
 
-import { configure } from "../scripts/lib/native-tests.mjs";
-import { compile, root, Stop, say, tryRun } from "../scripts/lib/run.mjs";
+import { configure } from "../scripts/lib/cmake.mjs";
+import { compile } from "../scripts/lib/progress.mjs";
+import { root, Stop, say, tryRun } from "../scripts/lib/run.mjs";
 
 /**
  * @typedef {object} NativeFigure
@@ -43,9 +44,8 @@ const targets = [
  * @returns {Promise<NativeFigure[]>}
  */
 export async function runNativeBenchmarks(signal, { quick = false } = {}) {
-  say("Building the native benchmarks");
   const folder = await configure("bench-native", ["bench"]);
-  await compile("cmake", ["--build", folder]);
+  await compile("Building the native benchmarks (1 to 3 minutes)", "cmake", ["--build", folder]);
   say("Native benchmarks");
   const { status, output } = await tryRun(
     path.join(root, folder, "blockhaul_bench"),

@@ -5,7 +5,8 @@ import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
 
 import { installModules, installPackages } from "./lib/prepare.mjs";
-import { main, root, run, Stop, say } from "./lib/run.mjs";
+import { withProgress } from "./lib/progress.mjs";
+import { main, root, run, Stop } from "./lib/run.mjs";
 
 const scratch = path.join(root, "out", "prebuild");
 
@@ -20,15 +21,16 @@ await main(async () => {
   }
   symlinkSync(path.join(root, "node_modules"), path.join(scratch, "node_modules"));
 
-  say("Building the release binary (prebuildify, node-gyp)");
   rmSync(path.join(root, "prebuilds"), { recursive: true, force: true });
   const prebuildify = path.join(root, "node_modules", "prebuildify", "bin.js");
   const options = ["--napi", "--strip", "--tag-libc", "--cwd", scratch, "--out", root];
   // node-gyp runs one job unless told.
-  await run(process.execPath, [prebuildify, ...options], {
-    capture: true,
-    env: { npm_config_nodedir: nodedir, JOBS: "max" },
-  });
+  await withProgress("Building the release binary (prebuildify, node-gyp: 1 to 4 minutes)", () =>
+    run(process.execPath, [prebuildify, ...options], {
+      capture: true,
+      env: { npm_config_nodedir: nodedir, JOBS: "max" },
+    }),
+  );
 });
 
 /**

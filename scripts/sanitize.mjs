@@ -1,13 +1,19 @@
-// npm run test:sanitize [-- address|thread]: the native tests under address + undefined behaviour sanitizers, and
-// the addon within Node under them; then the native tests under the thread sanitizer.
+// npm run test:sanitize                    the native tests under address + undefined behaviour sanitizers, and the
+//                                          addon within Node under them; or the native tests under the thread
+//                                          sanitizer: this week's part of both
+// npm run test:sanitize -- --all           both
+// npm run test:sanitize -- address|thread  one of them
 
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
+import { parseArgs } from "node:util";
 
 import { runNativeTests } from "./lib/native-tests.mjs";
 import { prepare } from "./lib/prepare.mjs";
-import { inWords, sum } from "./lib/results.mjs";
+import { sayResults, sum } from "./lib/results.mjs";
+import { chosenPart, itemsOf, rotationOptions } from "./lib/rotation.mjs";
 import { main, root, run, Stop, say } from "./lib/run.mjs";
+import { withTemporaryFolder } from "./lib/temporary.mjs";
 import { withCeph } from "./lib/test-ceph.mjs";
 import { runVitest } from "./lib/vitest.mjs";
 
@@ -16,9 +22,10 @@ const addressSanitizer = "strict_string_checks=1:detect_stack_use_after_return=1
 /** Seeded cases; `npm test` runs all of them. Sanitized code is ten times as slow. */
 const shortSoak = { BLOCKHAUL_SOAK: "200", BLOCKHAUL_SEEDS: "200" };
 
+/** @type {Record<string, () => Promise<import("./lib/results.mjs").Counts[]>>} */
 const variants = {
   address: async () => [
-    ...(await runNativeTests("address", {
+    await runNativeTests("address", {
       sanitize: "address,undefined",
       withAddon: true,
       env: {
@@ -26,27 +33,32 @@ const variants = {
         UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1",
         ...shortSoak,
       },
-    })),
+    }),
     await runAddonTests("address"),
   ],
-  thread: () =>
-    runNativeTests("thread", {
+  thread: async () => [
+    await runNativeTests("thread", {
       sanitize: "thread",
       env: { TSAN_OPTIONS: "second_deadlock_stack=1", ...shortSoak },
     }),
+  ],
 };
 
 await main(async () => {
+  const { values, positionals } = parseArgs({ options: rotationOptions, allowPositionals: true });
+  const names = Object.keys(variants);
+  const unknown = positionals.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Stop(`${unknown} is none of ${names.join(", ")}`, 2);
+  const chosen =
+    positionals.length > 0 ? positionals : itemsOf(names, chosenPart("sanitizers", values));
   await prepare(["build", "demo", "ceph", "test"]);
-  const chosen = process.argv.slice(2);
-  const total = await withCeph(async () => {
+  const inside = async () => {
     const counts = [];
-    for (const [name, runVariant] of Object.entries(variants)) {
-      if (chosen.length === 0 || chosen.includes(name)) counts.push(...(await runVariant()));
-    }
+    for (const name of chosen) counts.push(...((await variants[name]?.()) ?? []));
     return sum(counts);
-  });
-  say(`\n${inWords(total)}`);
+  };
+  const total = await withTemporaryFolder(() => withCeph(inside));
+  sayResults(total);
   if (total.failed > 0) throw new Stop("");
 });
 
@@ -69,10 +81,15 @@ async function runAddonTests(variant) {
     libraries.push((await run("c++", [`-print-file-name=${name}`], { capture: true })).trim());
   }
   say("The addon within Node (address)");
-  return runVitest(`${variant}-addon`, ["e2e"], ["test/e2e/lifecycle.test.ts"], {
-    ASAN_OPTIONS: `detect_leaks=0:${addressSanitizer}`,
-    BLOCKHAUL_PREBUILD: folder,
-    BLOCKHAUL_TEST_SANITIZER: variant,
-    LD_PRELOAD: libraries.join(":"),
-  });
+  return runVitest(
+    `${variant}-addon`,
+    ["e2e"],
+    { files: ["test/e2e/lifecycle.test.ts"] },
+    {
+      ASAN_OPTIONS: `detect_leaks=0:${addressSanitizer}`,
+      BLOCKHAUL_PREBUILD: folder,
+      BLOCKHAUL_TEST_SANITIZER: variant,
+      LD_PRELOAD: libraries.join(":"),
+    },
+  );
 }

@@ -6,10 +6,10 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-import { configure } from "./lib/native-tests.mjs";
+import { compileTests, configure } from "./lib/cmake.mjs";
 import { installPackages } from "./lib/prepare.mjs";
 import { recordCount } from "./lib/results.mjs";
-import { compile, main, root, Stop, say, tryRun } from "./lib/run.mjs";
+import { main, root, Stop, say, tryRun } from "./lib/run.mjs";
 
 /** Seeds that one process runs: a few seconds of work. */
 const share = 1000;
@@ -25,9 +25,8 @@ await main(async () => {
   const count = wholeNumber("count", values.count);
   const from = wholeNumber("from", values.from);
   await installPackages(["build", "test"]);
-  say("Building the native tests");
   const folder = await configure("native", ["tests"]);
-  await compile("cmake", ["--build", folder]);
+  await compileTests(folder, "native");
   const binary = path.join(root, folder, "blockhaul_tests");
   if (values.seed !== undefined) {
     const seed = wholeNumber("seed", values.seed);

@@ -4,6 +4,7 @@ import { withHostLock } from "./attachments/lock.js";
 import { undoing } from "./attachments/undoing.js";
 import type { AttachedDevice } from "./driver.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
 import { resolveRef } from "./refs.js";
 
 /** A volume that is a block device of this host until somebody says `detach`. */
@@ -19,6 +20,8 @@ export interface AttachVolumeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const ATTACH_KEYS: KeysOf<AttachVolumeOptions> = { signal: true };
+
 /**
  * Makes a volume a block device of this host, which stays when the process ends, until
  * `detachVolume()` or the host's next start.
@@ -28,8 +31,9 @@ export interface AttachVolumeOptions {
  */
 export async function attachVolume(
   ref: string,
-  { signal }: AttachVolumeOptions = {},
+  options: AttachVolumeOptions = {},
 ): Promise<KeptAttachment> {
+  const { signal } = checkKeys("attachVolume", options, ATTACH_KEYS);
   const { driver, location } = await resolveRef(ref);
   if (driver.attach === undefined) {
     throw new BlockhaulError("ERR_UNSUPPORTED", {

@@ -1,6 +1,7 @@
 import { readConfig } from "./config.js";
 import type { Provisioning, StandardIssue, VolumeDriver } from "./driver.js";
 import { BlockhaulError } from "./errors.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
 import { onlyGiven } from "./only-given.js";
 import { driverOfScheme, findDriver, listDrivers } from "./registry.js";
 
@@ -11,6 +12,8 @@ export interface BackendLimits {
   /** Bytes a second, of each of them. */
   readonly bandwidth?: number | undefined;
 }
+
+const BACKEND_LIMIT_KEYS: KeysOf<BackendLimits> = { parallel: true, bandwidth: true };
 
 /** What a backend is made of, as `blockhaul.yaml` has it. Further keys are the driver's own. */
 export interface BackendSettings {
@@ -126,6 +129,7 @@ export async function requireBackend(name: string): Promise<Backend> {
  */
 export async function makeBackend(name: string, settings: BackendSettings): Promise<Backend> {
   const { driver: driverName, limits = {}, ...own } = settings;
+  checkKeys(`limits of the backend ${name}`, limits, BACKEND_LIMIT_KEYS);
   const fault = faultOfBackendName(name);
   if (fault !== undefined) throw invalid(`the backend's name ${JSON.stringify(name)} ${fault}`);
   if ((await driverOfScheme(name)) !== undefined) {

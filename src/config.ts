@@ -1,10 +1,20 @@
 /** The configuration of this process. It is read when it is first needed: a copy of files needs none. */
-import type { Config } from "./config/load.js";
+import type { Config, ConfigFile } from "./config/load.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
 
 export type { Config, ConfigFile } from "./config/load.js";
 export type { SettingOrigin } from "./config/origins.js";
 
+/** Who is told of what is read. */
+export interface ConfigWatch {
+  /** Called with the file of the working folder, once, where it is there and not read: `skipped` says why. */
+  readonly onSkipped?: ((file: ConfigFile) => void) | undefined;
+}
+
+const WATCH_KEYS: KeysOf<ConfigWatch> = { onSkipped: true };
+
 let named: string | undefined;
+let watch: ConfigWatch = {};
 let reading: Promise<Config> | undefined;
 
 /**
@@ -12,8 +22,10 @@ let reading: Promise<Config> | undefined;
  *
  * @param file undefined: as it is without this call, the one that BLOCKHAUL_CONFIG names, else those of
  *   the working folder, the user and the host together
+ * @param options who is told of a file that is not read
  */
-export function useConfig(file: string | undefined): void {
+export function useConfig(file: string | undefined, options: ConfigWatch = {}): void {
+  watch = checkKeys("useConfig", options, WATCH_KEYS);
   named = file;
   reading = undefined;
 }
@@ -25,7 +37,8 @@ export function useConfig(file: string | undefined): void {
  */
 export function readConfig(): Promise<Config> {
   if (reading !== undefined) return reading;
-  const started = import("./config/load.js").then(({ loadConfig }) => loadConfig(named));
+  const { onSkipped } = watch;
+  const started = import("./config/load.js").then(({ loadConfig }) => loadConfig(named, onSkipped));
   reading = started;
   // Who mends it may try again.
   started.catch(() => {

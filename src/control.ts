@@ -9,6 +9,8 @@ import type {
   VolumeDriver,
 } from "./driver.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
+import { onlyGiven } from "./only-given.js";
 import { type ResolvedRef, resolveRef } from "./refs.js";
 import { describe, toBytes } from "./volume/arguments.js";
 import { openVolume } from "./volume.js";
@@ -21,6 +23,8 @@ export interface CreateVolumeOptions {
   /** The driver's own: `supports.createOptions`. */
   readonly [option: string]: unknown;
 }
+
+const SNAPSHOT_KEYS: KeysOf<SnapshotOptions> = { name: true };
 
 /**
  * Makes a volume. What a backend says of new volumes counts where the options say nothing.
@@ -37,19 +41,29 @@ export async function createVolume(ref: string, options: CreateVolumeOptions): P
   return size;
 }
 
+/** Which volume is to be removed. */
+export interface DeleteVolumeOptions {
+  /** As `info.identity` of the open volume says: another that has the name by now stays. Whatever has it unless told. */
+  readonly identity?: string | undefined;
+}
+
+const DELETE_KEYS: KeysOf<DeleteVolumeOptions> = { identity: true };
+
 /**
  * Removes a volume for good, with all that it holds.
  *
  * @throws BlockhaulError ERR_INVALID_REF, ERR_UNSUPPORTED, ERR_NOT_FOUND, ERR_IN_USE where somebody
- *   uses it or it has snapshots that would go with it, and what else it meets
+ *   uses it or it has snapshots that would go with it, ERR_VOLUME_CHANGED where the name is another volume's, and what
+ *   else it meets
  */
-export async function deleteVolume(ref: string): Promise<void> {
+export async function deleteVolume(ref: string, options: DeleteVolumeOptions = {}): Promise<void> {
+  const { identity } = checkKeys("deleteVolume", options, DELETE_KEYS);
   const { driver, location } = await resolveRef(ref);
   const { deleteVolume: remove } = driver;
   if (!driver.supports.delete || remove === undefined) {
     throw unsupported(driver, ref, "removes no volumes");
   }
-  await during(ref, "delete", () => remove.call(driver, location));
+  await during(ref, "delete", () => remove.call(driver, location, onlyGiven({ identity })));
 }
 
 /**
@@ -95,7 +109,7 @@ export async function renameVolume(ref: string, name: string): Promise<string> {
  *   and what else it meets
  */
 export async function createSnapshot(ref: string, options: SnapshotOptions = {}): Promise<string> {
-  const { name } = options;
+  const { name } = checkKeys("createSnapshot", options, SNAPSHOT_KEYS);
   if (name !== undefined && typeof name !== "string") {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
       message: `name must be a text, not ${describe(name)}`,

@@ -1,9 +1,17 @@
 import { type DiscoveredTarget, discoverTargets } from "./connectors/iscsi/discovery.js";
 import { parsePortal } from "./connectors/iscsi/names.js";
 import { type ChapPlaces, readChapAuth } from "./drivers/chap-auth.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
 
 /** Who asks; without a user, nobody in particular. Secrets come from files or the environment. */
 export type DiscoverOptions = ChapPlaces;
+
+const DISCOVER_KEYS: KeysOf<DiscoverOptions> = {
+  user: true,
+  secretFile: true,
+  targetUser: true,
+  targetSecretFile: true,
+};
 
 /**
  * The iSCSI targets that a portal offers to this host.
@@ -16,5 +24,6 @@ export async function discoverIscsiTargets(
   portal: string,
   options: DiscoverOptions = {},
 ): Promise<DiscoveredTarget[]> {
+  checkKeys("discoverIscsiTargets", options, DISCOVER_KEYS);
   return discoverTargets(parsePortal(portal), await readChapAuth(options));
 }

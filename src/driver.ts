@@ -16,6 +16,8 @@ export interface DriverSupport {
   readonly create: false | "when-missing" | "when-asked";
   /** Names of options of `create`, beyond the size. */
   readonly createOptions: readonly string[];
+  /** A new volume can be made like another of the same driver: `like`. */
+  readonly like?: boolean | undefined;
   /** Volumes can say where they hold data. */
   readonly extents: boolean;
   /** Volumes can make zeros without being sent them. */
@@ -36,6 +38,8 @@ export interface DriverSupport {
   readonly stats?: boolean | undefined;
   /** Can make a copy of a volume on its own, without the engine, of some at least: `shortWay`. */
   readonly shortWay?: boolean | undefined;
+  /** Each byte of a volume can be read or written once only, and in order, as of a pipe; false unless told. */
+  readonly sequential?: boolean | undefined;
 }
 
 /** "thin": a volume takes space as it is written to; "thick": all of it from the start. */
@@ -67,6 +71,11 @@ export interface DriverOpenOptions {
   /** Only with mode "write". */
   readonly create?: CreateOptions | undefined;
   /**
+   * Only with `create`, and only of a driver that `supports.like`: where it finds another volume. One that is made has
+   * what that one has, as far as `create` does not say otherwise.
+   */
+  readonly like?: unknown;
+  /**
    * Only with mode "read", and of drivers that take snapshots: one that is taken now is opened in the
    * volume's place, and removed by the close.
    */
@@ -81,6 +90,8 @@ export interface DriverOpenOptions {
    * the close, so that nobody mounts it meanwhile. A driver whose volumes nobody can claim ignores it.
    */
   readonly exclusive?: boolean | undefined;
+  /** Only with mode "read": bytes, of a volume that does not know its own size. A driver whose volumes do ignores it. */
+  readonly size?: number | undefined;
   /** The ref as the caller wrote it, for messages. */
   readonly ref: string;
   /** Aborted when nobody waits for the volume any more; a driver may ignore it. */
@@ -111,6 +122,36 @@ export interface SnapshotInfo<Location = unknown> {
   readonly size: number;
   /** Why it cannot be removed, in words, where the driver knows: "clones depend on it: vms/web-2". */
   readonly inUse?: string | undefined;
+}
+
+/** What a driver knows when it asks for the last look before a removal. */
+export interface LastLookFacts {
+  /**
+   * true: the storage says that nobody has the volume open for writing, and lets nobody begin until it is gone, or the
+   * removal fails where somebody does. Undefined: nobody can say.
+   */
+  readonly isUnwritten: boolean | undefined;
+}
+
+/** How a volume is removed, by whoever is to remove that very volume and none other. A driver may ignore all of it. */
+export interface DeleteOptions {
+  /**
+   * Removed is only the volume of which an open says this `identity`; of another, ERR_VOLUME_CHANGED, and nothing is
+   * removed. Whatever has the name unless told.
+   */
+  readonly identity?: string | undefined;
+  /**
+   * The name is one that the caller made up and wrote down, and that nobody else uses; false unless told. A driver need
+   * not hide the volume under another one while it removes it, where a kill would leave it.
+   */
+  readonly hasOwnName?: boolean | undefined;
+  /** As a look of `identify` says when it was made; compared where both are known. */
+  readonly born?: string | undefined;
+  /**
+   * Called once, when the driver has done all that keeps others from the volume, right before it removes the first of
+   * it. Where it throws, nothing is removed, what was done is undone, and the error is thrown on.
+   */
+  readonly lastLook?: ((facts: LastLookFacts) => Promise<void>) | undefined;
 }
 
 /** A volume of a place. Sizes are bytes. */
@@ -147,6 +188,8 @@ export interface ShortWayOptions {
   readonly signal?: AbortSignal | undefined;
   /** Bytes of the source that are done. */
   readonly onProgress?: ((done: number) => void) | undefined;
+  /** Of what the source has beside its bytes, something that the target does not have, in words. */
+  readonly onNotKept?: ((text: string) => void) | undefined;
 }
 
 /** Where a driver keeps volumes side by side, each by a name: a pool, a volume group, a directory. */
@@ -197,6 +240,17 @@ export interface VolumeUsage {
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement is welcome
 export type TransferResult<Key extends string> = number | { readonly [K in Key]: number } | void;
 
+/** Where a transfer takes place, and whether anybody still waits for it. */
+export interface TransferPlace {
+  /** Bytes from the volume's start. */
+  readonly position: number;
+  /**
+   * Fires when nobody waits for the request any more: the copy was stopped, or gave it up at its deadline. It may have fired
+   * before the call. A driver may ignore it; one that ends the request early lets the copy end early. It may reject then with whatever it likes.
+   */
+  readonly signal: AbortSignal;
+}
+
 /**
  * A volume that is implemented in JavaScript. Positions and lengths are bytes and always inside the
  * volume; several calls may be under way at once. A thrown error's `errno`, or its `code` where it
@@ -220,18 +274,19 @@ export interface JsVolume {
   /** Fills the buffer, or a part of it from its start: it is then called again for the rest. */
   read(
     buffer: Uint8Array,
-    place: { readonly position: number },
+    place: TransferPlace,
   ): Promise<TransferResult<"bytesRead">> | TransferResult<"bytesRead">;
   /** Writes the buffer, or a part of it from its start: it is then called again for the rest. */
   write?(
     buffer: Uint8Array,
-    place: { readonly position: number },
+    place: TransferPlace,
   ): Promise<TransferResult<"bytesWritten">> | TransferResult<"bytesWritten">;
   /** Makes a range read as zero; without it, zeros are written. */
   zero?(position: number, length: number): Promise<void> | void;
   /**
-   * Where there is data, ascending. It is asked of a volume that nobody writes to. What no extent
-   * names is taken for data.
+   * Where there is data, ascending, each extent of one byte at the least. It is asked of a volume that nobody
+   * writes to. What no extent names is taken for data. The list may begin before the range; one that does not come
+   * to it within a million extents is not believed.
    */
   extents?(
     position: number,
@@ -243,11 +298,47 @@ export interface JsVolume {
   close?(): Promise<void> | void;
 }
 
+/** Which volume it is that a ref leads to at this moment. */
+export interface VolumeLook {
+  /** As the open volume's `identity`. */
+  readonly identity: string;
+  /** Bytes. */
+  readonly size: number;
+  /** When the volume was made, as text, where its storage keeps that: an identity may be given again. */
+  readonly born?: string | undefined;
+  /** What is another once the volume was taken away and brought back, such as a device's sequence number. */
+  readonly attached?: string | undefined;
+}
+
 /** What a driver's open returns; it may hold more, for the driver's own `closeVolume`. */
 export interface OpenedVolume {
   readonly volume: NativeVolume | JsVolume;
+  /** Nothing is kept in it that somebody else could use, write to or lose: a stream, a sink; false unless told. */
+  readonly ephemeral?: boolean | undefined;
+  /**
+   * Looks the volume up anew by the name that it was opened by, never by what is open. A copy asks before it says that
+   * it is done. Without it, the report says that this end was not identified again.
+   *
+   * @returns undefined where nothing has the name any more; ERR_NOT_FOUND says the same
+   */
+  identify?(): Promise<VolumeLook | undefined>;
+  /**
+   * A text that is another after a write of anybody. It may be another without a write, too.
+   *
+   * @returns undefined where the storage keeps no account that could tell
+   */
+  writeStamp?(): Promise<string | undefined>;
+  /**
+   * Looks whether what the storage believes of itself is true, where it answers reads out of that and not out of what it
+   * holds. Reads that are to prove something ask before they begin.
+   *
+   * @throws BlockhaulError ERR_WRONG_MAP where it is not
+   */
+  checkHints?(): Promise<void>;
   /** Of a volume that cannot say where it holds data, but how much; as it was when it was opened. */
   readonly usage?: VolumeUsage | undefined;
+  /** What a volume that was made does not have of the one that it was to be like, each in words. */
+  readonly notKept?: readonly string[] | undefined;
 }
 
 /**
@@ -287,9 +378,9 @@ export interface VolumeDriver<
    * Removes a volume for good.
    *
    * @throws BlockhaulError ERR_NOT_FOUND; ERR_IN_USE where somebody uses it or it has snapshots that
-   *   would go with it
+   *   would go with it; ERR_VOLUME_CHANGED where it is not the one that the options name; what its last look throws
    */
-  deleteVolume?(location: Location): Promise<void>;
+  deleteVolume?(location: Location, options?: DeleteOptions): Promise<void>;
   /**
    * Takes a snapshot: a volume that holds for good what this one holds now.
    *
@@ -339,12 +430,18 @@ export interface VolumeDriver<
    */
   renameVolume?(location: Location, name: string): Promise<Location>;
   /**
-   * Looks whether a volume as it is now could be renamed or removed, and changes nothing. Without it, nothing is
-   * known to be in the way.
+   * Looks whether a volume as it is now could be renamed or removed, or a snapshot of it be taken, and changes nothing.
+   * Without it, nothing is known to be in the way.
    *
-   * @throws BlockhaulError what `renameVolume` or `deleteVolume` would refuse it with
+   * @throws BlockhaulError what `renameVolume`, `deleteVolume` or `createSnapshot` would refuse it with
    */
-  checkChange?(location: Location, change: "rename" | "delete"): Promise<void>;
+  checkChange?(location: Location, change: "rename" | "delete" | "snapshot"): Promise<void>;
+  /**
+   * Looks whether a volume that is not there could be made, and changes nothing.
+   *
+   * @throws BlockhaulError what an open with `create` would be refused with
+   */
+  checkCreate?(location: Location): Promise<void>;
   /** What the volume is called in its place; pure. Goes with `renameVolume`. */
   nameOf?(location: Location): string;
   /**
@@ -353,6 +450,13 @@ export interface VolumeDriver<
    * @throws BlockhaulError ERR_INVALID_REF where no volume can have it
    */
   siblingOf?(location: Location, name: string): Location;
+  /**
+   * Which place it is that volumes of this location's place lie in, whatever name, link or configuration leads there:
+   * another text for another folder, cluster or volume group. Asked before a migration that was cut short goes on or back.
+   *
+   * @returns undefined where there is no such place now
+   */
+  identifyPlace?(location: Location): Promise<string | undefined>;
   /** How it takes part as a backend: a place with a name in `blockhaul.yaml`. */
   readonly places?: DriverPlaces<Location, Place> | undefined;
   /** The volumes of a place, in the order of their names; snapshots are not among them. */

@@ -43,7 +43,7 @@ const CODE_OF_NAME: Readonly<Record<string, ErrorCode>> = {
   ESPIPE: "ERR_NOT_A_VOLUME",
   ENOSPC: "ERR_NO_SPACE",
   EDQUOT: "ERR_NO_SPACE",
-  EFBIG: "ERR_NO_SPACE",
+  EFBIG: "ERR_TOO_LARGE",
   ENXIO: "ERR_DEVICE_GONE",
   ENODEV: "ERR_DEVICE_GONE",
   ENOMEDIUM: "ERR_DEVICE_GONE",
@@ -78,7 +78,6 @@ const CODE_AT_OPEN: Readonly<Record<string, ErrorCode>> = {
   EINVAL: "ERR_INVALID_ARGUMENT",
   ELOOP: "ERR_INVALID_REF",
   ENAMETOOLONG: "ERR_INVALID_REF",
-  EFBIG: "ERR_INVALID_ARGUMENT", // a new file larger than its file system can hold
 };
 
 /** "ENOSPC" of 28. */

@@ -101,6 +101,12 @@ const CODES = {
     retryable: false,
     meaning: "source and target are the same bytes",
   },
+  ERR_VOLUME_CHANGED: {
+    exitCode: 4,
+    retryable: false,
+    meaning: "a volume is not the one any more that was named, or not of the size that it had",
+    hint: "find out who removed, replaced or resized it, and begin anew; what was copied proves nothing of what is there now",
+  },
   ERR_WRONG_DEVICE: {
     exitCode: 4,
     retryable: false,
@@ -118,6 +124,13 @@ const CODES = {
     retryable: false,
     meaning: "a volume does not hold the bytes that it should",
     hint: "do not use it: look for the device in the kernel's log, then copy again; --repair writes what differs once more",
+  },
+  ERR_WRONG_MAP: {
+    exitCode: 1,
+    retryable: false,
+    meaning:
+      "storage says that nothing is where it has data: what is read there is not what was written",
+    hint: "`rbd object-map rebuild` makes an image's or a snapshot's map anew; what was copied by the old one lacks data",
   },
   ERR_JOURNAL: {
     exitCode: 4,
@@ -140,6 +153,12 @@ const CODES = {
     retryable: false,
     meaning: "there is no room left, or a quota is used up",
     hint: "make room where the target lives; the source is untouched",
+  },
+  ERR_TOO_LARGE: {
+    exitCode: 1,
+    retryable: false,
+    meaning: "the file system, or a limit of this user's, takes no file of that size",
+    hint: "`ulimit -f` shows the limit; ext4 takes files up to 16 TiB, vfat up to 4 GiB: use another file system, or a block device",
   },
   ERR_DEVICE_GONE: {
     exitCode: 1,

@@ -2,7 +2,7 @@ import { codeFromErrno, errnoName } from "./errno.js";
 import { ERROR_CODES, type ErrorCode, isErrorCode } from "./error-codes.js";
 import { redact } from "./redact.js";
 
-export { codeFromErrno } from "./errno.js";
+export { codeFromErrno, errnoName } from "./errno.js";
 export { ERROR_CODES, type ErrorCode, type ErrorCodeFacts } from "./error-codes.js";
 
 /** Which end of a copy an error belongs to. */

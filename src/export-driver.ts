@@ -18,6 +18,7 @@ import { connectionStep, exportStep } from "./export-steps.js";
 import { type NativeVolume, native } from "./native.js";
 import { waitFor } from "./system/wait.js";
 import { openDevice } from "./usage/open-device.js";
+import { openedDevice } from "./usage/opened-device.js";
 
 /** Somebody may be looking at a device that has just appeared: udev's rules, mdadm, LVM. */
 const CLAIM_DEADLINE_MS = 5000;
@@ -88,7 +89,8 @@ export abstract class ExportDriver<Location = unknown>
       const attachment = await openAttachment(this.formatRef(location));
       return undoing(attachment, async () => {
         const { path } = await this.attach(location, { attachment, signal });
-        return { ...(await claimDevice(path, mode, isNew)), attachment };
+        const claimed = await claimDevice(path, mode, isNew);
+        return { ...openedDevice(claimed.volume, path), ...claimed, attachment };
       });
     }, signal);
   }

@@ -23,6 +23,7 @@ export {
 export {
   type Config,
   type ConfigFile,
+  type ConfigWatch,
   readConfig,
   type SettingOrigin,
   useConfig,
@@ -40,6 +41,7 @@ export {
   type CreateVolumeOptions,
   createSnapshot,
   createVolume,
+  type DeleteVolumeOptions,
   deleteSnapshot,
   deleteVolume,
   listSnapshots,
@@ -83,8 +85,10 @@ export type {
   StandardIssue,
   StandardResult,
   StandardSchema,
+  TransferPlace,
   TransferResult,
   VolumeDriver,
+  VolumeLook,
   VolumeUsage,
 } from "./driver.js";
 export type { LvmCreateOptions } from "./drivers/lvm.js";
@@ -101,7 +105,7 @@ export {
 export { ExportDriver, type ExportedVolume, type ExportRequest } from "./export-driver.js";
 export { checkGuards, type GuardOptions, throwRefusal } from "./guards/check.js";
 export { GUARD_NAMES, type GuardFinding, type GuardName } from "./guards/guard.js";
-export { type CopyNotice, noticesOf } from "./guards/notices.js";
+export { type CopyNotice, noticesOf, noticesOfNew } from "./guards/notices.js";
 export { type EngineStatus, engineStatus, type ToolStatus, toolStatus } from "./host.js";
 export {
   controlJob,
@@ -168,10 +172,20 @@ export type {
   NativeVolumeInfo,
   Range,
 } from "./native.js";
+export { redact } from "./redact.js";
 export { type ResolvedRef, resolveRef } from "./refs.js";
 export { listDrivers, registerDriver } from "./registry.js";
 export { type ResumedJob, type ResumeOptions, resumeCopy } from "./resume.js";
-export { exactSize, formatClock, formatDuration, formatSize, parseSize } from "./units.js";
+export { SECRET_VARIABLES, takeSecretsFromEnvironment } from "./system/read-secret.js";
+export { Secret } from "./system/secret.js";
+export {
+  exactSize,
+  formatClock,
+  formatDuration,
+  formatSize,
+  parseSize,
+  sizeInWords,
+} from "./units.js";
 export {
   type ComparisonReport,
   type DigestReport,
@@ -184,9 +198,11 @@ export type { BufferPart } from "./volume/arguments.js";
 export type { VolumeStreamOptions } from "./volume/streams.js";
 export {
   closeVolume,
+  type NewVolume,
   type OpenOptions,
   openVolume,
   type RangeOptions,
+  type ReadOptions,
   type TransferOptions,
   Volume,
   type VolumeInfo,

@@ -1,16 +1,22 @@
-import type { CopyLimits } from "./copy/control.js";
+import { stat } from "node:fs/promises";
+
+import { type CopyLimits, LIMIT_KEYS } from "./copy/control.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
+import { isLongAgo } from "./jobs/age.js";
 import { readControl, writeControl } from "./jobs/control.js";
 import { clientsOf, Job } from "./jobs/job.js";
 import {
   type BegunNote,
   type EndedNote,
   type EndState,
+  isResumableAfter,
+  type JobNote,
   type JobOptions,
   parseJobRecord,
   parseNotes,
 } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
 import { type DigestKind, native, type Range } from "./native.js";
 import type { Volume } from "./volume.js";
 import type { VolumeEnd } from "./volume-end.js";
@@ -59,9 +65,15 @@ export interface JobsOptions {
   readonly stateDirectory?: string | undefined;
 }
 
+const JOBS_KEYS: KeysOf<JobsOptions> = { stateDirectory: true };
+
+function storeOf(what: string, options: JobsOptions): JobStore {
+  return new JobStore(checkKeys(what, options, JOBS_KEYS).stateDirectory);
+}
+
 /** Every job that has a journal, the oldest first. */
-export async function listJobs({ stateDirectory }: JobsOptions = {}): Promise<JobStatus[]> {
-  const store = new JobStore(stateDirectory);
+export async function listJobs(options: JobsOptions = {}): Promise<JobStatus[]> {
+  const store = storeOf("listJobs", options);
   const jobs: JobStatus[] = [];
   for (const id of await store.ids()) {
     const job = await statusOf(store, id);
@@ -76,11 +88,8 @@ export async function listJobs({ stateDirectory }: JobsOptions = {}): Promise<Jo
  * @param id or the beginning of one that no other has
  * @throws BlockhaulError ERR_NOT_FOUND, ERR_INVALID_ARGUMENT
  */
-export async function showJob(
-  id: string,
-  { stateDirectory }: JobsOptions = {},
-): Promise<JobStatus> {
-  const store = new JobStore(stateDirectory);
+export async function showJob(id: string, options: JobsOptions = {}): Promise<JobStatus> {
+  const store = storeOf("showJob", options);
   const whole = await store.find(id);
   const job = await statusOf(store, whole);
   if (job !== undefined) return job;
@@ -97,7 +106,7 @@ export async function findResumable(
   target: Volume,
   options: JobsOptions = {},
 ): Promise<JobStatus | undefined> {
-  const store = new JobStore(options.stateDirectory);
+  const store = storeOf("findResumable", options);
   const id = await store.lastOf(target.info.identity);
   const job = id === undefined ? undefined : await statusOf(store, id);
   const isEnd = (end: VolumeEnd | undefined, { info }: Volume) =>
@@ -112,7 +121,7 @@ export async function findResumable(
  * @throws BlockhaulError ERR_IN_USE while a process works on it
  */
 export async function removeJob(id: string, options: JobsOptions = {}): Promise<JobStatus> {
-  const store = new JobStore(options.stateDirectory);
+  const store = storeOf("removeJob", options);
   const job = await showJob(id, options);
   const hold = await store.hold(job.id);
   if (hold === undefined) {
@@ -139,7 +148,8 @@ export async function controlJob(
   limits: CopyLimits,
   options: JobsOptions = {},
 ): Promise<JobStatus> {
-  const store = new JobStore(options.stateDirectory);
+  const store = storeOf("controlJob", options);
+  checkKeys("controlJob", limits, LIMIT_KEYS);
   const job = await showJob(id, options);
   if (job.state !== "running") {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
@@ -171,10 +181,10 @@ export async function supersedeJobs(store: JobStore, target: string): Promise<vo
 export async function goneClientsOf(store: JobStore, target: string): Promise<string[]> {
   const id = await store.lastOf(target);
   if (id === undefined || (await store.isHeld(id))) return [];
-  const contents = await native()
-    .readJournal(store.journalOf(id))
-    .catch(() => undefined);
-  return clientsOf(contents?.notes ?? []);
+  // A journal that cannot be read vouches for nobody.
+  return store
+    .withJournal(id, async (file) => clientsOf((await native().readJournal(file)).notes))
+    .catch(() => []);
 }
 
 /** Journals of jobs that can never go on are worth a look for a while, not for ever. */
@@ -182,20 +192,27 @@ const KEPT_FINISHED = 200;
 /** So many more are let gather before all journals are read to find the oldest. */
 const PRUNED_AT_ONCE = 50;
 
-/** Removes the oldest jobs that are done, or that can never go on. */
+/** Removes the oldest jobs that are done, or that can never go on: those of more than 90 days ago, and of many the most. */
 export async function pruneJobs(
   store: JobStore,
   kept = KEPT_FINISHED,
   slack = PRUNED_AT_ONCE,
+  now = Date.now(),
 ): Promise<void> {
-  const ids = await store.ids();
-  if (ids.length <= kept + slack) return;
+  await store.sweep();
+  const every = await store.ids();
+  const isFull = every.length > kept + slack;
+  const ids = isFull ? every : await notWrittenForLong(store, every, now);
+  if (ids.length === 0) return;
   const all = await Promise.all(ids.map((id) => statusOf(store, id)));
   const finished = all
     .filter((job) => job?.state === "done" || job?.state === "superseded")
     .filter((job) => job !== undefined)
     .sort((a, b) => (b.endedAt ?? "").localeCompare(a.endedAt ?? ""));
-  for (const { id } of finished.slice(kept)) {
+  // What is part of a migration may be asked for as long as that has not ended.
+  const isOld = ({ endedAt, options }: JobStatus) =>
+    endedAt !== undefined && options?.partOf === undefined && isLongAgo(new Date(endedAt), now);
+  for (const { id } of finished.filter((job, place) => place >= kept || isOld(job))) {
     const hold = await store.hold(id);
     if (hold === undefined) continue;
     try {
@@ -206,12 +223,27 @@ export async function pruneJobs(
   }
 }
 
+/** Those whose journals nobody has written to for so long: only they are read. */
+async function notWrittenForLong(
+  store: JobStore,
+  ids: readonly string[],
+  now: number,
+): Promise<string[]> {
+  const found = await Promise.all(
+    ids.map(async (id) => {
+      const status = await stat(store.journalOf(id)).catch(() => undefined);
+      return status !== undefined && isLongAgo(status.mtime, now) ? [id] : [];
+    }),
+  );
+  return found.flat();
+}
+
 /** Undefined where the job was removed meanwhile. */
 async function statusOf(store: JobStore, id: string): Promise<JobStatus | undefined> {
   const file = store.journalOf(id);
   let contents: Awaited<ReturnType<ReturnType<typeof native>["readJournal"]>>;
   try {
-    contents = await native().readJournal(file);
+    contents = await store.withJournal(id, (journal) => native().readJournal(journal));
   } catch (error) {
     const { code, message } = toBlockhaulError(error);
     return code === "ERR_NOT_FOUND" ? undefined : unreadable(id, file, { code, message });
@@ -220,7 +252,13 @@ async function statusOf(store: JobStore, id: string): Promise<JobStatus | undefi
   if (record === undefined) {
     return unreadable(id, file, { code: "ERR_JOURNAL", message: "of another version" });
   }
-  const notes = parseNotes(contents.notes);
+  let notes: JobNote[];
+  try {
+    notes = parseNotes(contents.notes);
+  } catch (error) {
+    const { code, message } = toBlockhaulError(error);
+    return unreadable(id, file, { code, message });
+  }
   const begun = notes.findLast((note): note is BegunNote => note.type === "begun");
   const last = notes.at(-1);
   const ended: EndedNote | undefined = last?.type === "ended" ? last : undefined;
@@ -230,7 +268,9 @@ async function statusOf(store: JobStore, id: string): Promise<JobStatus | undefi
     id,
     state,
     limits: isRunning ? await readControl(store, id) : {},
-    resumable: state === "interrupted" || state === "failed",
+    resumable:
+      state === "interrupted" ||
+      (state === "failed" && (ended?.error === undefined || isResumableAfter(ended.error))),
     source: record.source,
     target: record.target,
     size: contents.size,

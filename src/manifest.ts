@@ -1,10 +1,10 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 
 import { CHUNK } from "./copy/chunks.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
 import type { ChunkRun, DigestKind } from "./native.js";
-import { writeDurably } from "./system/durable-file.js";
+import { checkDurable, writeDurably } from "./system/durable-file.js";
 import { isCount } from "./units.js";
 import { isVolumeEnd, type VolumeEnd } from "./volume-end.js";
 
@@ -26,11 +26,15 @@ export interface ManifestHeader {
 }
 
 const LEAF = 64 * 1024;
+/** Characters; the header, with its two refs, has a few thousand at the most. */
+const LONGEST_LINE = 64 * 1024;
 
 /** A manifest that is being read: its header, and then its chunks, once. */
 export interface OpenManifest {
   readonly header: ManifestHeader;
   readonly chunks: AsyncGenerator<ChunkRun, void, undefined>;
+  /** Again: does nothing. */
+  close(): Promise<void>;
 }
 
 /** Writes a manifest such that a reader finds all of it or none: docs/MANIFEST.md describes it. */
@@ -64,36 +68,67 @@ export async function writeManifest(
 }
 
 /**
+ * Looks whether a manifest could be written there, for who owns what, before there is anything to write.
+ *
+ * @throws BlockhaulError ERR_PERMISSION where others put something in its way
+ */
+export async function checkManifestPlace(file: string): Promise<void> {
+  try {
+    await checkDurable(file);
+  } catch (error) {
+    throw toBlockhaulError(error, { volume: file, operation: "write" });
+  }
+}
+
+/**
  * Reads a manifest's header; its chunks come as they are asked for.
  *
  * @throws BlockhaulError ERR_MANIFEST for what is none, also in the middle of the chunks; ERR_NOT_FOUND
  */
 export async function readManifest(file: string): Promise<OpenManifest> {
-  const lines = linesOf(file);
-  const first = await lines.next();
-  if (first.done) throw malformed(file, 1, "it is empty");
-  const header = parseManifestHeader(first.value, file);
-  return { header, chunks: readChunks(lines, header, file) };
+  const handle = await openManifest(file);
+  try {
+    const lines = linesOf(handle, file);
+    const first = await lines.next();
+    if (first.done) throw malformed(file, 1, "it is empty");
+    const header = parseManifestHeader(first.value, file);
+    return { header, chunks: readChunks(lines, header, file), close: () => handle.close() };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }
 
-async function* linesOf(file: string): AsyncGenerator<string, void, undefined> {
-  const input = createReadStream(file);
-  const failure = new Promise<never>((_, reject) => input.once("error", reject));
-  failure.catch(() => {});
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  const iterator = lines[Symbol.asyncIterator]();
+async function* linesOf(handle: FileHandle, file: string): AsyncGenerator<string, void, undefined> {
+  let rest = "";
+  let number = 1;
   try {
-    for (;;) {
-      const next = await Promise.race([iterator.next(), failure]);
-      if (next.done) return;
-      yield next.value;
+    for await (const piece of handle.createReadStream({ encoding: "utf8", autoClose: false })) {
+      rest += piece as string;
+      const lines = rest.split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        yield line;
+        number += 1;
+      }
+      // Whatever it is, it is not held in memory as a whole.
+      if (rest.length > LONGEST_LINE) throw malformed(file, number, "it is too long");
     }
+    if (rest !== "") yield rest;
   } catch (error) {
     throw toBlockhaulError(error, { volume: file, operation: "read" });
-  } finally {
-    lines.close();
-    input.destroy();
   }
+}
+
+async function openManifest(file: string): Promise<FileHandle> {
+  // A named pipe must not keep us waiting.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const handle = await open(file, flags).catch((error: unknown) => {
+    throw toBlockhaulError(error, { volume: file, operation: "read" });
+  });
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw malformed(file, 1, "it is no regular file");
 }
 
 /** The header that a line holds. */

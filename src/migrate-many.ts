@@ -1,5 +1,6 @@
 /** Many migrations as one plan: read, checked in whole before anything is touched, carried out. */
 import { BlockhaulError } from "./errors.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
 import { PlanError } from "./migrate/plan-error.js";
 import type {
   CheckedPlan,
@@ -29,6 +30,17 @@ export async function readPlan(file: string): Promise<ReadPlan> {
   return readPlanFile(file);
 }
 
+const CHECK_KEYS: KeysOf<CheckPlanOptions> = { stateDirectory: true, onLook: true };
+
+const MANY_KEYS: KeysOf<ManyOptions> = {
+  ...CHECK_KEYS,
+  parallel: true,
+  continueOnError: true,
+  signal: true,
+  onEvent: true,
+  progressIntervalMs: true,
+};
+
 /**
  * Looks at everything that a plan names, and changes nothing. All that is wrong is in `faults`, of the plan and
  * of each of its moves.
@@ -44,9 +56,10 @@ export async function checkPlan(
     import("./migrate/plan-earlier.js"),
     import("./migrate/plan-ends.js"),
   ]);
-  const recorded = await listMigrations(options);
+  checkKeys("checkPlan", options, CHECK_KEYS);
+  const recorded = await listMigrations({ stateDirectory: options.stateDirectory });
   const find = await earlierMigrations(recorded, { endOf, identityOf: identityNow });
-  return checkMoves(plan, { plan: planMigration, endOf, find });
+  return checkMoves(plan, { plan: planMigration, endOf, find, onLook: options.onLook });
 }
 
 /**
@@ -62,13 +75,15 @@ export async function migrateVolumes(
   plan: ManyPlan | CheckedPlan,
   options: ManyOptions = {},
 ): Promise<ManyReport> {
-  const { parallel } = options;
+  const { parallel, stateDirectory, onLook } = checkKeys("migrateVolumes", options, MANY_KEYS);
   const { isParallel } = await checking();
   if (parallel !== undefined && !isParallel(parallel)) {
     const message = `parallel must be a whole number from 1 to 64, not ${parallel}`;
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message });
   }
-  const checked = "shares" in plan ? plan : await checkPlan(plan, options);
+  const isChecked = (one: object | null): one is CheckedPlan =>
+    one instanceof Object && "shares" in one;
+  const checked = isChecked(plan) ? plan : await checkPlan(plan, { stateDirectory, onLook });
   if (checked.faults.length > 0) throw new PlanError(checked.faults);
   const { runMoves } = await import("./migrate/plan-run.js");
   return runMoves(checked, { migrate: migrateVolume, resume: resumeMigration }, options);

@@ -1,5 +1,10 @@
 /** Migrations: a volume moved to a backend, from the plan to the hand-over. */
 import { BlockhaulError } from "./errors.js";
+import {
+  checkMigrateOptions,
+  checkPlaceOptions,
+  checkResumeOptions,
+} from "./migrate/option-keys.js";
 import { hasEnded } from "./migrate/record.js";
 import { findMigration, type MigrationStatus } from "./migrate/status.js";
 import { MigrationStore } from "./migrate/store.js";
@@ -30,6 +35,7 @@ export async function planMigration(
   target: string,
   options: MigrateOptions = {},
 ): Promise<MigrationPlan> {
+  checkMigrateOptions("planMigration", options);
   const { makePlan } = await planning();
   const { plan } = await makePlan(source, target, options);
   return plan;
@@ -49,6 +55,7 @@ export async function migrateVolume(
   target: string,
   options: MigrateOptions = {},
 ): Promise<MigrationReport> {
+  checkMigrateOptions("migrateVolume", options);
   const [{ makePlan }, { beginMigration, runToEnd }] = [await planning(), await running()];
   const detailed = await makePlan(source, target, options);
   options.onEvent?.({ type: "planned", plan: detailed.plan });
@@ -67,10 +74,14 @@ export async function resumeMigration(
   id: string,
   options: ResumeMigrationOptions = {},
 ): Promise<MigrationReport> {
-  const { runToEnd, takeUp } = await running();
+  checkResumeOptions("resumeMigration", options);
+  const { keepInstead, runToEnd, takeUp } = await running();
   const migration = await takeUp(id, options);
   const { state } = migration.record;
-  if (!hasEnded(migration.record) && state !== "aborting") return runToEnd(migration);
+  if (!hasEnded(migration.record) && state !== "aborting") {
+    if (options.keepSource) await keepInstead(migration);
+    return runToEnd(migration);
+  }
   await migration.close();
   throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
     message: `migration ${migration.id} is ${state}`,
@@ -92,6 +103,7 @@ export async function abortMigration(
   id: string,
   options: ResumeMigrationOptions = {},
 ): Promise<MigrationReport> {
+  checkResumeOptions("abortMigration", options);
   const { goBack, takeUp } = await running();
   const migration = await takeUp(id, options);
   if (!hasEnded(migration.record)) return goBack(migration);
@@ -109,8 +121,10 @@ export async function abortMigration(
  */
 export async function removeMigration(
   id: string,
-  { stateDirectory }: Pick<ResumeMigrationOptions, "stateDirectory"> = {},
+  options: Pick<ResumeMigrationOptions, "stateDirectory"> = {},
 ): Promise<MigrationStatus> {
+  checkPlaceOptions("removeMigration", options);
+  const { stateDirectory } = options;
   const status = await findMigration(id, { stateDirectory });
   if (status === undefined) {
     throw new BlockhaulError("ERR_NOT_FOUND", { message: `there is no migration ${id}` });

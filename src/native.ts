@@ -3,6 +3,8 @@ import { createRequire } from "node:module";
 import path from "node:path";
 
 import { BlockhaulError, createNativeError, type NativeErrorFields } from "./errors.js";
+import type { HostNode, NativeHostControl, NativeRegionLock } from "./native-host.js";
+import type { NativeRbdControl, NativeRbdImage, NativeRbdOptions } from "./native-rbd.js";
 
 /** What a native volume says of itself; fixed at the open. Sizes are bytes. */
 export interface NativeVolumeInfo {
@@ -33,13 +35,17 @@ export interface NativeVolumeInfo {
   readonly zeroes: boolean;
 }
 
-/** A file or a block device of this host. */
-export interface HostNode {
-  /** Of a block device its own number; of a file, its file system's. */
-  readonly major: number;
-  readonly minor: number;
-  /** Of a file; as text, since some are larger than a number holds. */
-  readonly inode?: string;
+/** What came of locking a file or a device node itself. */
+export interface NativeInodeLock {
+  /**
+   * "taken": by another blockhaul. "taken-by-qemu": another blockhaul is kept away, but a program that
+   * locks as QEMU does excludes us. "unlockable": its file system has no locks.
+   */
+  readonly state: "locked" | "taken" | "taken-by-qemu" | "unlockable";
+  /** Of what is unlockable, why; else 0. */
+  readonly errno: number;
+  /** Of what is locked, and of "taken-by-qemu". */
+  readonly lock?: NativeRegionLock;
 }
 
 /** A client that has a volume open where it is stored. */
@@ -76,13 +82,20 @@ export interface NativeVolume {
   map(position: number, length: number): Promise<Extent[]>;
   /** Who has it open where it is stored; null: its storage does not tell. */
   watchers(): Promise<NativeWatcher[] | null>;
-  /** Its storage says, at once, that nobody has it open for writing; false says nothing. */
-  isSurelyUnwritten(): boolean;
+  /** What its storage says, at once, of who has it open for writing, or mapped to be written to; this process counts. */
+  writers(): "none" | "some" | "unknown";
+  /**
+   * Locks the very file or device node that it is, apart from every other lock of this process; null:
+   * it is none of this host. Does not wait for who has it, but perhaps for a server.
+   */
+  lock(exclusive: boolean): Promise<NativeInodeLock | null>;
   close(): Promise<void>;
 }
 
 export interface NativePosixOptions {
   readonly path: string;
+  /** Where it is opened, and no link there followed: `path` is then only what it is called. */
+  readonly at?: string;
   readonly mode: "read" | "write";
   readonly kind: "any" | "file" | "block";
   /** Make a new image file of this many bytes; ERR_EXISTS where the path exists. */
@@ -103,81 +116,6 @@ export interface NativePosixOptions {
   readonly shared?: boolean;
   /** False: through the page cache. */
   readonly direct?: boolean;
-}
-
-/** How a Ceph cluster is reached, as librados wants it. */
-export interface NativeCephConnection {
-  readonly cluster: string;
-  /** "client.admin" */
-  readonly name: string;
-  /** Paths of configuration files; none: the default search of librados. */
-  readonly conf?: string;
-  /** Options set last: keyring, mon_host, client_mount_timeout, … */
-  readonly overrides: Readonly<Record<string, string>>;
-}
-
-/** Where images lie side by side. */
-export interface NativeRbdPlace {
-  readonly connection: NativeCephConnection;
-  readonly pool: string;
-  /** "": the pool's own. */
-  readonly namespace: string;
-}
-
-/** An image, or a snapshot of one. */
-export interface NativeRbdImage extends NativeRbdPlace {
-  readonly image: string;
-  readonly snapshot?: string;
-}
-
-export interface NativeRbdCreate {
-  readonly size: number;
-  /** log2 of the object size; absent: the cluster's default. */
-  readonly order?: number;
-  /** RBD feature names; absent: the cluster's default. */
-  readonly features?: readonly string[];
-  readonly dataPool?: string;
-  readonly stripeUnit?: number;
-  readonly stripeCount?: number;
-}
-
-export interface NativeRbdOptions extends NativeRbdImage {
-  readonly mode: "read" | "write";
-  readonly create?: NativeRbdCreate;
-}
-
-/** An image of a place, or a snapshot of an image. */
-export interface NativeRbdListed {
-  readonly name: string;
-  /** Bytes. */
-  readonly size: number;
-}
-
-/** A snapshot of an image. */
-export interface NativeRbdSnapshot extends NativeRbdListed {
-  /** Why it cannot be removed; absent where nothing is seen that speaks against it. */
-  readonly inUse?: string;
-}
-
-/** What decides how an image, or a snapshot of one, can be copied. */
-export interface NativeRbdFacts {
-  /** Of the cluster. */
-  readonly fsid: string;
-  /** Of the image, whatever it is called. */
-  readonly id: string;
-  /** Bytes. */
-  readonly size: number;
-  readonly features: readonly string[];
-}
-
-/** A clone that is being made of a snapshot, and flattened. */
-export interface NativeRbdClone {
-  /** Rejects where it fails or is stopped, when what was made is removed again. */
-  readonly finished: Promise<void>;
-  /** About how many bytes of the source are done. */
-  done(): number;
-  /** What is in flight is waited for; `finished` then rejects with ERR_CANCELLED. */
-  cancel(): void;
 }
 
 export interface NativeSyntheticOptions {
@@ -337,39 +275,6 @@ export interface NativeCopyJob {
   setPaused(paused: boolean): void;
 }
 
-/**
- * A lock that this process holds. The kernel takes it back when the process ends, in whatever way;
- * so does the end of the worker that took it. Keep the handle for as long as the lock is needed: one
- * that nothing refers to any more is collected, and the lock with it.
- */
-export interface NativeFileLock {
-  /**
-   * A program that has it too keeps the lock until it ends, should this process be killed before;
-   * `release()` frees the lock all the same. -1 once it is released.
-   */
-  readonly descriptor: number;
-  /** Again: does nothing. */
-  release(): void;
-}
-
-/** A lock on one place of a file; see NativeFileLock. */
-export interface NativeRegionLock {
-  /** Again: does nothing. */
-  release(): void;
-}
-
-/** What other processes have to do with files and devices. */
-export interface NativeProcessScan {
-  /** Those that may write to a node; `node` is its place among those that were asked for. */
-  readonly writers: readonly {
-    readonly pid: number;
-    readonly name: string;
-    readonly node: number;
-  }[];
-  /** One process of each mount namespace that is not ours. */
-  readonly namespaces: readonly number[];
-}
-
 export interface LibrbdStatus {
   readonly available: boolean;
   /** "1.16.0" */
@@ -385,34 +290,13 @@ export interface IoStatus {
   readonly reason?: string;
 }
 
-export interface NativeBinding {
+export interface NativeBinding extends NativeRbdControl, NativeHostControl {
   readonly zeroDetection: string;
   setErrorFactory(factory: (fields: NativeErrorFields) => Error): void;
   openPosix(options: NativePosixOptions): Promise<NativeVolume>;
   openRbd(options: NativeRbdOptions): Promise<NativeVolume>;
-  /** In the order of their names. */
-  rbdList(place: NativeRbdPlace): Promise<NativeRbdListed[]>;
-  /** What the monitors answer to `ceph df detail --format json`. */
-  rbdUsage(place: NativeRbdPlace): Promise<string>;
-  rbdFacts(image: NativeRbdImage): Promise<NativeRbdFacts>;
-  /** ERR_IN_USE where a client watches it or it has snapshots: the message names them. */
-  rbdRemove(image: NativeRbdImage): Promise<void>;
-  rbdRename(image: NativeRbdImage, name: string): Promise<void>;
-  /** ERR_INVALID_ARGUMENT for a size below the present one. */
-  rbdResize(image: NativeRbdImage, size: number): Promise<void>;
-  /** Takes the snapshot that is named. */
-  rbdTakeSnapshot(image: NativeRbdImage): Promise<void>;
-  /** Removes the snapshot that is named. */
-  rbdDropSnapshot(image: NativeRbdImage): Promise<void>;
-  /** Those that people took, the oldest first. */
-  rbdSnapshots(image: NativeRbdImage): Promise<NativeRbdSnapshot[]>;
   /** What may have changed since a snapshot, ascending; `kind` says what is there now. */
   rbdChanges(image: NativeRbdImage, snapshot: string): Promise<Extent[]>;
-  /** Both by the target's connection; `size` is the source's. */
-  rbdCloneSnapshot(
-    source: NativeRbdImage,
-    target: NativeRbdImage & { readonly create: NativeRbdCreate },
-  ): NativeRbdClone;
   openSynthetic(options: NativeSyntheticOptions): NativeVolume;
   openJs(info: JsVolumeInfo, dispatch: JsDispatch): NativeVolume;
   /** With a journal, `begin` is its frontier. */
@@ -430,23 +314,6 @@ export interface NativeBinding {
   openJournal(path: string): Promise<NativeJournal>;
   /** What a journal says, while somebody else may be writing it. */
   readJournal(path: string): Promise<NativeJournalContents>;
-  /**
-   * Tries to lock a file, which is made where it is missing; null where somebody else holds the lock,
-   * in this process or another. While it is held the file names the holder's process ("1234\n"),
-   * afterwards it is empty. It is not to be removed: of two that lock it, one would have the old file.
-   * Does not wait.
-   *
-   * @throws BlockhaulError ERR_INVALID_ARGUMENT for a symbolic link, for what is no regular file, and
-   *   for a file that holds something else; others by errno
-   */
-  lockFile(path: string): NativeFileLock | null;
-  /**
-   * Tries to lock one byte of a file, which is made where it is missing; null where somebody else holds
-   * it. The place need not exist in the file. Does not wait.
-   */
-  lockRegion(path: string, place: number): NativeRegionLock | null;
-  /** Leaves out what this user may not look into, and this process. `proc`: "/proc". */
-  scanProcesses(nodes: readonly HostNode[], proc: string): Promise<NativeProcessScan>;
   librbdStatus(): LibrbdStatus;
   ioStatus(): IoStatus;
 }
@@ -454,10 +321,11 @@ export interface NativeBinding {
 let loaded: NativeBinding | undefined;
 
 /**
- * The addon, loaded at the first call: from `build/` in a checkout, from `prebuilds/` in a package.
+ * The addon, loaded at the first call: the file that BLOCKHAUL_NATIVE names, else from `build/` in a checkout, from
+ * `prebuilds/` in a package.
  *
- * @throws BlockhaulError ERR_NATIVE_UNAVAILABLE where no binary fits this machine; its message says
- *   what was tried and the one command that builds it.
+ * @throws BlockhaulError ERR_NATIVE_UNAVAILABLE where no binary fits this machine, or the package is not found since it
+ *   was bundled into a program; its message says what was tried and what to do.
  */
 export function native(): NativeBinding {
   loaded ??= load();
@@ -465,23 +333,58 @@ export function native(): NativeBinding {
 }
 
 function load(): NativeBinding {
-  const require = createRequire(import.meta.url);
-  // Modules are bundled: none can tell the package's folder from its own place.
-  const root = path.dirname(require.resolve("blockhaul/package.json"));
+  const named = process.env.BLOCKHAUL_NATIVE;
+  const binding = named ? loadNamed(path.resolve(named)) : loadPackaged();
+  binding.setErrorFactory(createNativeError);
+  return binding;
+}
+
+function loadNamed(file: string): NativeBinding {
   try {
-    const nodeGypBuild = require("node-gyp-build") as (directory: string) => NativeBinding;
-    const binding = nodeGypBuild(root);
-    binding.setErrorFactory(createNativeError);
-    return binding;
+    return createRequire(file)(file) as NativeBinding;
   } catch (cause) {
-    const { napi } = process.versions;
-    const tried = `${process.platform}-${process.arch}, Node ${process.version}, Node-API ${napi}`;
-    const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
     throw new BlockhaulError("ERR_NATIVE_UNAVAILABLE", {
-      message: `no native binary for ${tried} in ${root} (${reason}); build it with: ${buildCommand(root)}`,
+      message: `the addon that BLOCKHAUL_NATIVE names, ${file}, cannot be loaded (${firstLine(cause)})`,
+      hint: "name the file that ends with .node, built for this Node and this host, or unset BLOCKHAUL_NATIVE",
       cause,
     });
   }
+}
+
+function loadPackaged(): NativeBinding {
+  const { root, load } = findPackage();
+  try {
+    return load(root);
+  } catch (cause) {
+    const { napi } = process.versions;
+    const tried = `${process.platform}-${process.arch}, Node ${process.version}, Node-API ${napi}`;
+    throw new BlockhaulError("ERR_NATIVE_UNAVAILABLE", {
+      message: `no native binary for ${tried} in ${root} (${firstLine(cause)}); build it with: ${buildCommand(root)}`,
+      cause,
+    });
+  }
+}
+
+/** The package's folder, and what loads its addon. A bundler takes this code away from both. */
+function findPackage(): { readonly root: string; readonly load: (root: string) => NativeBinding } {
+  try {
+    // A bundle that is no module has no such place.
+    const require = createRequire(import.meta.url);
+    // By its name, for the modules of the package are bundled, too: none can tell its folder from its own place.
+    const root = path.dirname(require.resolve("blockhaul/package.json"));
+    return { root, load: require("node-gyp-build") };
+  } catch (cause) {
+    throw new BlockhaulError("ERR_NATIVE_UNAVAILABLE", {
+      message:
+        "the package blockhaul, with its native addon, is not found from here: was it bundled?",
+      hint: "keep blockhaul external (esbuild: --external:blockhaul; webpack: externals) and install it beside the bundle, or name its .node file by BLOCKHAUL_NATIVE",
+      cause,
+    });
+  }
+}
+
+function firstLine(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.message.split("\n")[0] ?? "") : String(thrown);
 }
 
 /** A checkout can install what the build needs; an installed package only builds. */

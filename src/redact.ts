@@ -4,8 +4,8 @@
  * hidden than too little: `key=` hides what follows up to a space, a quote, a comma or a semicolon.
  */
 const SECRETS: readonly RegExp[] = [
-  // key=…; `keyring=` and `keyfile=` name files and stay.
-  /((?:^|[^a-z])(?:key|secret|passwd|password|passphrase|token)\s*=\s*)(?:"[^"]*"|'[^']*'|[^\s"',;]+)/gi,
+  // key=…; `keyring=` and `keyfile=` name files and stay. So does what is hidden already, with what stands behind it.
+  /((?:^|[^a-z])(?:key|secret|passwd|password|passphrase|token)\s*=\s*)(?!\*{3}(?:[\s:)]|$))(?:"[^"]*"|'[^']*'|[^\s"',;]+)/gi,
   // "key": "…"
   /(["'](?:\w*_)?(?:key|secret|passwd|password|passphrase|token)["']\s*:\s*["'])[^"']+/gi,
   // --key …

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Backend } from "./backends.js";
 import { findBackend, listBackendNames } from "./backends.js";
 import type { VolumeDriver } from "./driver.js";
-import { formatPathRef, kindOfPath } from "./drivers/path.js";
+import { formatPathRef, kindOfPath, STANDARD } from "./drivers/path.js";
 import { BlockhaulError } from "./errors.js";
 import { driverOfScheme, knownSchemes } from "./registry.js";
 
@@ -18,7 +18,7 @@ export interface ResolvedRef {
 /**
  * The driver and the location that a ref names. A text with a colon before its first slash has a
  * scheme, a driver's or the name of a backend; any other is a path, opened as a block device where it is
- * one, else as an image file.
+ * one, as a stream where it is a named pipe or "-", else as an image file.
  *
  * @throws BlockhaulError ERR_INVALID_REF, ERR_UNKNOWN_SCHEME; ERR_CONFIG where backends are looked for,
  *   and their file is malformed
@@ -48,6 +48,7 @@ export async function resolveRef(ref: string): Promise<ResolvedRef> {
 
 /** A ref that is found from any folder: of a path, the absolute one. */
 export function absoluteRef(ref: string): string {
+  if (ref === STANDARD) return ref;
   const scheme = schemeOf(ref);
   const isPath = scheme === undefined || scheme === "file" || scheme === "block";
   return isPath ? path.resolve(ref.replace(/^(file|block):/, "")) : ref;

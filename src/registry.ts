@@ -1,5 +1,6 @@
-import type { VolumeDriver } from "./driver.js";
+import type { DriverSupport, VolumeDriver } from "./driver.js";
 import { BlockhaulError } from "./errors.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
 
 interface Entry {
   readonly name: string;
@@ -35,11 +36,34 @@ const BUILT_IN: readonly Entry[] = [
     load: async () => (await import("./drivers/iscsi.js")).iscsiDriver,
   },
   {
+    name: "stream",
+    schemes: ["stream"],
+    load: async () => (await import("./drivers/stream.js")).streamDriver as VolumeDriver,
+  },
+  {
     name: "synthetic",
     schemes: ["null", "zero", "pattern"],
     load: async () => (await import("./drivers/synthetic.js")).syntheticDriver,
   },
 ];
+
+const SUPPORT_KEYS: KeysOf<DriverSupport> = {
+  write: true,
+  like: true,
+  create: true,
+  createOptions: true,
+  extents: true,
+  zero: true,
+  snapshots: true,
+  delete: true,
+  provisioning: true,
+  resize: true,
+  rename: true,
+  list: true,
+  stats: true,
+  shortWay: true,
+  sequential: true,
+};
 
 const entries: Entry[] = [...BUILT_IN];
 
@@ -57,6 +81,7 @@ export function registerDriver(driver: VolumeDriver): void {
       message: `"${text}" cannot be the name or the scheme of a driver`,
     });
   }
+  checkKeys(`supports of the driver ${driver.name}`, driver.supports, SUPPORT_KEYS);
   const taken = entries.find(
     ({ name, schemes }) =>
       name === driver.name || schemes.some((scheme) => driver.schemes.includes(scheme)),

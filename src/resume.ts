@@ -1,20 +1,24 @@
-import { cancelled, type EngineWatch, type HeldVolume, hold, watchOf } from "./copy/engine.js";
+import { type End, Ends } from "./copy/ends.js";
+import { cancelled, type HeldVolume, hold, watchOf } from "./copy/engine.js";
 import { type CopyOptions, type CopyPlan, planCopy } from "./copy/plan.js";
+import { recheck } from "./copy/recorded.js";
 import type { CopyReport } from "./copy/report.js";
 import { runCopy } from "./copy/run.js";
-import { chunkStart, compareWithJournal } from "./copy/verification.js";
 import type { Provisioning } from "./driver.js";
-import { BlockhaulError } from "./errors.js";
+import { BlockhaulError, type Side } from "./errors.js";
 import { askGuards, throwRefusal } from "./guards/check.js";
-import type { GuardName } from "./guards/guard.js";
+import { type Exclusion, excludeOthers, notExcludedOf } from "./guards/exclusion.js";
+import type { GuardFinding, GuardName } from "./guards/guard.js";
 import { checkWatched, ownClient } from "./guards/watched.js";
 import { forgetControl, readControl } from "./jobs/control.js";
 import { Job } from "./jobs/job.js";
+import { isResumableAfter } from "./jobs/record.js";
 import { JobStore } from "./jobs/store.js";
-import { lockTarget } from "./jobs/target-lock.js";
-import type { Range } from "./native.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
+import { checkManifestPlace } from "./manifest.js";
 import { onlyGiven } from "./only-given.js";
 import { waitFor } from "./system/wait.js";
+import { sizeInWords } from "./units.js";
 import { type OpenOptions, openVolume, type Volume } from "./volume.js";
 import type { VolumeEnd } from "./volume-end.js";
 
@@ -43,9 +47,38 @@ export interface ResumeOptions
    * give space back.
    */
   readonly provisioning?: Provisioning | undefined;
+  /**
+   * Compares only the last 256 MiB of what is recorded; false unless told. What somebody else wrote before that is not
+   * found then.
+   */
+  readonly fast?: boolean | undefined;
+  /** The target is this copy's alone: what it does not hold any more is copied again; false unless told, or `repair`. */
+  readonly overwrite?: boolean | undefined;
   /** Called with the job, and how much of it still counts, before the copy goes on. */
   readonly onResume?: ((job: ResumedJob) => void) | undefined;
 }
+
+const RESUME_KEYS: KeysOf<ResumeOptions> = {
+  signal: true,
+  onProgress: true,
+  progressIntervalMs: true,
+  control: true,
+  stateDirectory: true,
+  bandwidthLimit: true,
+  iopsLimit: true,
+  requestTimeoutMs: true,
+  stallLimitMs: true,
+  retries: true,
+  salvage: true,
+  verify: true,
+  repair: true,
+  allow: true,
+  onGuards: true,
+  provisioning: true,
+  fast: true,
+  overwrite: true,
+  onResume: true,
+};
 
 /** Where a job goes on. */
 export interface ResumedJob {
@@ -56,29 +89,27 @@ export interface ResumedJob {
   readonly size: number;
   /** Bytes from the start that need not be copied again. */
   readonly begin: number;
-  /** Bytes before that which were read back from both ends. */
+  /** Bytes before that which the target was found to hold. */
   readonly checked: number;
-  /** Bytes that were recorded, but did not hold when they were read back. */
+  /** Bytes that were recorded, but that the target did not hold any more. */
   readonly dropped: number;
 }
 
 /** As long as a cluster shows a client that was killed, and a little more, in milliseconds. */
 const WATCH_MS = 35_000;
 
-/** What is read back before a copy goes on, in bytes; after a restart of the host, more. */
-const WINDOW = 256 * 1024 ** 2;
-
 /**
  * Goes on with a copy that has a journal. Opens both ends, as it named them; looks whether they are
- * what they were; reads the last of what is recorded back from both of them, and after a restart of
- * the host what the last two flushes covered; then copies the rest, and closes both.
+ * what they were; reads back what is recorded: of the source, its end alone where its storage shows that nobody wrote to
+ * it; then copies the rest, and closes both.
  *
  * @param id of the job, or the beginning of it
  * @throws BlockhaulError ERR_NOT_FOUND; ERR_IN_USE where a process works on the job or its target;
- *   ERR_JOURNAL where the journal does not fit an end any more, or the source has changed; and what
- *   `copyVolume` throws
+ *   ERR_JOURNAL where the journal does not fit an end any more, the source has changed, or the target
+ *   does not hold what was recorded; and what `copyVolume` throws
  */
 export async function resumeCopy(id: string, options: ResumeOptions = {}): Promise<CopyReport> {
+  checkKeys("resumeCopy", options, RESUME_KEYS);
   const { signal } = options;
   const store = new JobStore(options.stateDirectory);
   const job = await Job.open(store, await store.find(id));
@@ -118,7 +149,9 @@ async function goOn(
   target: HeldVolume,
   options: ResumeOptions,
 ): Promise<CopyReport> {
-  const lock = await lockTarget(target.volume);
+  const { manifest } = job.record.options;
+  if (manifest !== undefined) await checkManifestPlace(manifest);
+  const locks = await excludeOthers(source, target, allowedOf(job, options));
   try {
     const plan = planOf(job, source.volume, target.volume, {
       ...(await limitsTold(job)),
@@ -126,22 +159,44 @@ async function goOn(
     });
     const watch = watchOf(options);
     const recorded = job.journal.frontier;
-    await checkAgain(job, source, target, options);
-    const checked = await recheck(job, source, target, plan, watch);
+    const ends = await Ends.begin(source.volume, target.volume, plan.requestTimeoutMs);
+    checkBorn("source", job.record.source, ends.source);
+    checkBorn("target", job.record.target, ends.target);
+    const findings = await checkAgain(job, source, target, locks, options);
+    const { fast } = options;
+    const { sourceStamp } = ends;
+    const isUnwritten = sourceStamp !== undefined && sourceStamp === (await job.sourceStamp());
+    // A source that may be written to all the while is not asked whether it was.
+    const sourceIsUnwritten =
+      isUnwritten || source.volume.info.snapshot || allowedOf(job, options).includes("live-source");
+    const compared = { sourceIsUnwritten, fast, overwrite: mayOverwrite(options) };
+    const checked = await recheck(job, source, target, plan, compared, watch);
     if (options.signal?.aborted) throw cancelled(options.signal);
     // Only now: a crash before it must leave the restart of the host to be seen.
-    await job.begin(await ownClient(target.native));
+    await job.begin({ client: await ownClient(target.native), sourceStamp });
     await forgetControl(job.store, job.id);
     const begin = job.journal.frontier;
     const { ref: from } = job.record.source;
     const { ref: to } = job.record.target;
     const facts = { source: from, target: to, size: plan.size, begin, dropped: recorded - begin };
     options.onResume?.({ id: job.id, ...facts, checked });
-    const { manifest } = job.record.options;
-    return await runCopy(source, target, plan, { job, manifest }, watch);
+    const allow = allowedOf(job, options);
+    const notExcluded = notExcludedOf(findings);
+    const record = { job, manifest, ends, allow, notExcluded };
+    return await runCopy(source, target, plan, record, watch);
   } finally {
-    lock?.release();
+    locks.release();
   }
+}
+
+/** The number of an inode is given again: a file that was made in the place of ours would be taken for it. */
+function checkBorn(side: Side, expected: VolumeEnd, { first }: End): void {
+  if (expected.born === undefined || first?.born === expected.born) return;
+  throw new BlockhaulError("ERR_JOURNAL", {
+    side,
+    volume: expected.ref,
+    message: "it is another volume, made since the copy began",
+  });
 }
 
 /** What was fine when the job was begun may have been mounted since. */
@@ -149,34 +204,53 @@ async function checkAgain(
   job: Job,
   source: HeldVolume,
   target: HeldVolume,
+  locks: Exclusion,
   options: ResumeOptions,
-): Promise<void> {
+): Promise<GuardFinding[]> {
   const { signal, onGuards } = options;
   const allow = allowedOf(job, options);
+  const refs = { source: source.volume.ref, target: target.volume.ref };
+  throwRefusal(locks.findings, refs);
   if (!allow.includes("watched")) await awaitKilledClient(job, target, signal);
-  const findings = await askGuards(source, target, {
+  const asked = await askGuards(source, target, {
     allow,
     goneClients: job.goneClients,
+    // The target carries the signatures of the source by now.
+    isBegun: true,
     signal,
   });
+  const findings = [...locks.findings, ...asked, ...locks.users];
   onGuards?.(findings);
-  throwRefusal(findings, { source: source.volume.ref, target: target.volume.ref });
+  throwRefusal(findings, refs);
   if (signal?.aborted) throw cancelled(signal);
+  return findings;
 }
 
 /** A run that was killed before it could note what the cluster calls it is still shown for a while. */
 async function awaitKilledClient(job: Job, { native }: HeldVolume, signal?: AbortSignal) {
-  const isAlone = async () => (await checkWatched(native, job.goneClients)).isFree || undefined;
+  const isAlone = async () =>
+    (await checkWatched(native, job.goneClients)).state === "clear" || undefined;
   await waitFor(isAlone, { deadlineMs: WATCH_MS, longestMs: 1000, signal });
 }
 
-/** The target carries the signatures of the source by now: what was copied is compared instead. */
-function allowedOf({ record }: Job, { allow = [] }: ResumeOptions): GuardName[] {
-  return ["signature", ...(record.options.allow ?? []), ...allow];
+function allowedOf({ record }: Job, options: ResumeOptions): GuardName[] {
+  const ours: GuardName[] = mayOverwrite(options) ? ["signature"] : [];
+  return [...ours, ...(record.options.allow ?? []), ...(options.allow ?? [])];
+}
+
+/** Who has the target repaired says that it is the copy's. */
+function mayOverwrite({ overwrite, repair }: ResumeOptions): boolean {
+  return Boolean(overwrite || repair);
 }
 
 function checkState(job: Job): void {
   const { lastEnd, id } = job;
+  if (lastEnd?.error !== undefined && !isResumableAfter(lastEnd.error)) {
+    throw new BlockhaulError("ERR_JOURNAL", {
+      message: `job ${id} ended with ${lastEnd.error.code}: what it recorded proves nothing`,
+      hint: "begin the copy anew",
+    });
+  }
   if (lastEnd?.state === "done") {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", { message: `job ${id} is done` });
   }
@@ -205,16 +279,17 @@ async function openEnd(
   await volume.close();
   const what =
     found.identity === expected.identity
-      ? `it has ${found.size} bytes, and had ${expected.size}`
+      ? `it has ${sizeInWords(found.size)}, and had ${sizeInWords(expected.size)}`
       : `it is another volume: ${found.identity}, and was ${expected.identity}`;
   throw new BlockhaulError("ERR_JOURNAL", { side, volume: expected.ref, message: what });
 }
 
 function planOf(job: Job, source: Volume, target: Volume, options: ResumeOptions): CopyPlan {
   const { manifest, ...before } = job.record.options;
+  const { provisioning: _ofTarget, fast: _f, overwrite: _o, onResume: _c, ...copying } = options;
   return planCopy(source, target, {
     ...before,
-    ...options,
+    ...copying,
     digest: job.contents.digest,
     manifest,
     journal: true,
@@ -225,60 +300,4 @@ function planOf(job: Job, source: Volume, target: Volume, options: ResumeOptions
 async function limitsTold(job: Job): Promise<ResumeOptions> {
   const { bandwidthLimit, iopsLimit } = await readControl(job.store, job.id);
   return onlyGiven({ bandwidthLimit, iopsLimit });
-}
-
-/**
- * Reads back the last of what is recorded. Where the target does not hold it, nothing that is recorded
- * is believed: all of it is read back, and the journal rewound to the first difference.
- *
- * @returns how many bytes before the frontier were read back
- */
-async function recheck(
-  job: Job,
-  source: HeldVolume,
-  target: HeldVolume,
-  plan: CopyPlan,
-  watch: EngineWatch,
-): Promise<number> {
-  const { journal } = job;
-  const end = journal.frontier;
-  if (end === 0) return 0;
-  const begin = await beginOfWindow(job);
-  if (plan.digest === "none") {
-    await journal.rewind(begin);
-    return 0;
-  }
-  const verifying = { ...watch, phase: "verify" as const };
-  const changed = await compareWithJournal(source, journal, plan, { begin, end }, verifying);
-  // What could not be read then may be read now: zeros were recorded of it.
-  const bad = job.contents.bad;
-  const first = changed.find((range) => !bad.some((known) => overlaps(known, range)));
-  if (first !== undefined) throw sourceChanged(job, first.offset);
-  const wrong = await compareWithJournal(target, journal, plan, { begin, end }, verifying);
-  if (wrong.length === 0) return end - begin;
-  const all = await compareWithJournal(target, journal, plan, { begin: 0, end }, verifying);
-  await journal.rewind(Math.min(all[0]?.offset ?? end, wrong[0]?.offset ?? end));
-  return journal.frontier;
-}
-
-async function beginOfWindow(job: Job): Promise<number> {
-  const end = job.journal.frontier;
-  const window = chunkStart(Math.max(0, end - WINDOW));
-  if (!(await job.isFromBeforeStart())) return window;
-  const { checkpoints } = job.contents;
-  return Math.min(window, checkpoints.at(-2) ?? 0);
-}
-
-function overlaps(one: Range, other: Range): boolean {
-  return one.offset < other.offset + other.length && other.offset < one.offset + one.length;
-}
-
-function sourceChanged(job: Job, offset: number): BlockhaulError {
-  return new BlockhaulError("ERR_JOURNAL", {
-    side: "source",
-    volume: job.record.source.ref,
-    offset,
-    message: "it was written to since the copy began",
-    hint: "begin anew, from a snapshot or a source that nobody writes to",
-  });
 }

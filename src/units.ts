@@ -50,6 +50,15 @@ export function formatSize(bytes: number): string {
   return `${(Math.floor(value * scale) / scale).toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/** Exactly, for people: "4 MiB", "143 MiB (150000000 bytes)", "512 bytes". */
+export function sizeInWords(bytes: number): string {
+  const rounded = formatSize(bytes);
+  if (bytes < 1024) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+  return !rounded.includes(".") && parseSize(rounded) === bytes
+    ? rounded
+    : `${rounded} (${bytes} bytes)`;
+}
+
 /** The shortest text that parseSize() reads as exactly so many bytes: "4MiB", "4097". */
 export function exactSize(bytes: number): string {
   let value = bytes;

@@ -8,6 +8,8 @@ export interface VolumeEnd {
   readonly size: number;
   /** Bytes. */
   readonly blockSize: number;
+  /** When it was made, where its storage keeps that: an identity may be given again. */
+  readonly born?: string | undefined;
 }
 
 /** Whether a parsed value names an end. */

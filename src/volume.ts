@@ -1,24 +1,38 @@
 import type { Readable, Writable } from "node:stream";
-import type { Backend } from "./backends.js";
 import type {
   DriverOpenOptions,
   Extent,
   OpenedVolume,
   VolumeDriver,
+  VolumeLook,
   VolumeUsage,
 } from "./driver.js";
 import { BlockhaulError, toBlockhaulError } from "./errors.js";
+import { checkKeys, type KeysOf } from "./known-keys.js";
 import type { NativeVolume, NativeVolumeInfo } from "./native.js";
+import { onlyGiven } from "./only-given.js";
 import { resolveRef } from "./refs.js";
-import { type BufferPart, describe, partOfBuffer, toBytes } from "./volume/arguments.js";
-import { adaptJsVolume, withJsCause } from "./volume/js-volume.js";
+import { describe, toBytes } from "./volume/arguments.js";
+import { adaptJsVolume, enterAsCaller, withJsCause } from "./volume/js-volume.js";
 import {
+  checkOpenKeys,
   checkOpenOptions,
+  locateLike,
   type OpenOptions,
   throwIfAborted,
   untilAborted,
+  withPlaceOptions,
 } from "./volume/opening.js";
-import { createReadStream, createWriteStream, type VolumeStreamOptions } from "./volume/streams.js";
+import { createReadStream } from "./volume/read-stream.js";
+import type { VolumeStreamOptions } from "./volume/streams.js";
+import {
+  type Bytes,
+  partsOf,
+  type ReadOptions,
+  type TransferOptions,
+  transferOf,
+} from "./volume/transfers.js";
+import { createWriteStream } from "./volume/write-stream.js";
 
 /** What a volume says of itself; fixed while it is open. Sizes are bytes. */
 export interface VolumeInfo extends NativeVolumeInfo {
@@ -27,6 +41,12 @@ export interface VolumeInfo extends NativeVolumeInfo {
   readonly ref: string;
   /** When it was opened; only of volumes whose storage knows it without a map of extents. */
   readonly usage?: VolumeUsage | undefined;
+  /** What a volume that this open has made does not have of the one that it was to be like, each in words. */
+  readonly notKept?: readonly string[] | undefined;
+  /** True of what keeps nothing that somebody else could use, write to or lose: a stream, a sink. */
+  readonly ephemeral?: boolean | undefined;
+  /** True of what can be read or written once only, and in order: a pipe. */
+  readonly sequential?: boolean | undefined;
 }
 
 /** A range of a volume. */
@@ -37,12 +57,10 @@ export interface RangeOptions {
   readonly length?: number | bigint | undefined;
 }
 
-/** What and where to transfer; without a position, from the volume's own position on. */
-export interface TransferOptions extends BufferPart {
-  readonly position?: number | bigint | null | undefined;
-}
+const RANGE_KEYS: KeysOf<RangeOptions> = { offset: true, length: true };
 
-export type { OpenOptions } from "./volume/opening.js";
+export type { NewVolume, OpenOptions } from "./volume/opening.js";
+export type { ReadOptions, TransferOptions } from "./volume/transfers.js";
 
 /**
  * Opens the volume that a ref names.
@@ -56,9 +74,11 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
       message: `a ref is a text, not ${describe(ref)}`,
     });
   }
+  checkOpenKeys(options);
   const { signal } = options;
   const { driver, location, backend } = await resolveRef(ref);
-  const driverOptions = checkOpenOptions(driver, ref, withPlaceOptions(backend, options));
+  const like = await locateLike(driver, options.create);
+  const driverOptions = checkOpenOptions(driver, ref, withPlaceOptions(backend, options), like);
   throwIfAborted(signal, ref);
   let opened: OpenedVolume;
   try {
@@ -76,13 +96,6 @@ export async function openVolume(ref: string, options: OpenOptions = {}): Promis
     await closeOpened(driver, opened).catch(() => {});
     throw error;
   }
-}
-
-/** What a backend says of new volumes counts where the caller says nothing. */
-function withPlaceOptions(backend: Backend | undefined, options: OpenOptions): OpenOptions {
-  const { create } = options;
-  if (backend === undefined || create === undefined) return options;
-  return { ...options, create: backend.completed(create) };
 }
 
 /** The same as `volume.close()`. */
@@ -105,6 +118,16 @@ export let holdVolume: <Result>(
   action: (native: NativeVolume) => Promise<Result>,
 ) => Promise<Result>;
 
+/** What an open volume is asked, as far as its driver can tell: see OpenedVolume. */
+export interface VolumeChecks {
+  readonly identify: (() => Promise<VolumeLook | undefined>) | undefined;
+  readonly writeStamp: (() => Promise<string | undefined>) | undefined;
+  readonly checkHints: (() => Promise<void>) | undefined;
+}
+
+/** For what ends a copy or a comparison, not for the public. */
+export let checksOf: (volume: Volume) => VolumeChecks;
+
 /**
  * An open volume: an array of bytes with the feel of Node's FileHandle. Offsets go in as number or
  * bigint and come out as safe integers. It must be closed; `await using` does so.
@@ -114,13 +137,20 @@ export class Volume {
   readonly info: VolumeInfo;
   readonly #native: NativeVolume;
   readonly #release: () => Promise<void>;
+  readonly #checks: VolumeChecks;
   readonly #underWay = new Set<Promise<unknown>>();
   #position = 0;
   #dirty = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(info: VolumeInfo, native: NativeVolume, release: () => Promise<void>) {
+  private constructor(
+    info: VolumeInfo,
+    native: NativeVolume,
+    checks: VolumeChecks,
+    release: () => Promise<void>,
+  ) {
     this.ref = info.ref;
+    this.#checks = checks;
     this.info = Object.freeze(info);
     this.#native = native;
     this.#release = release;
@@ -128,18 +158,26 @@ export class Volume {
 
   static {
     adoptVolume = (driver, { mode, ref }, opened) => {
-      const { volume, usage } = opened;
+      const { volume, usage, notKept, ephemeral } = opened;
+      const { sequential } = driver.supports;
       const isNative = volume.info !== undefined;
       const native = isNative ? volume : adaptJsVolume(volume, driver.name, ref);
       // A medium that could be written to is not, unless that was asked for.
       const readOnly = native.info.readOnly || mode === "read";
-      const known = usage === undefined ? {} : { usage };
+      const known = onlyGiven({ usage, notKept, ephemeral, sequential });
       const info = { ...native.info, readOnly, driver: driver.name, ref, ...known };
-      return new Volume(info, native, async () => {
+      const checks = {
+        identify: opened.identify?.bind(opened),
+        writeStamp: opened.writeStamp?.bind(opened),
+        checkHints: opened.checkHints?.bind(opened),
+      };
+      return new Volume(info, native, checks, async () => {
         if (!isNative) await native.close().finally(() => closeOpened(driver, opened));
         else await closeOpened(driver, opened);
       });
     };
+
+    checksOf = (volume) => volume.#checks;
 
     holdVolume = async (volume, operation, action) => {
       volume.#checkOpen(operation);
@@ -164,42 +202,83 @@ export class Volume {
   }
 
   /**
-   * Fills a buffer, or the part of it that the options name; less only where the volume ends. Without
-   * a position it reads from the volume's own, which moves on at once, so that several calls in a row
-   * read one piece after the other.
+   * Fills a buffer, or the part of it that is named; less only where the volume ends. The forms are those of
+   * FileHandle: `read(buffer, options)`, `read(buffer, offset, length, position)`, and `read(options)`, which makes
+   * a buffer of 16 KiB where it is given none. Without a position, or with null, it reads from the volume's own,
+   * which moves on at once, so that several calls in a row read one piece after the other.
+   *
+   * @throws BlockhaulError ERR_INVALID_ARGUMENT for any other form; ERR_OUT_OF_RANGE, also for the position -1,
+   *   by which FileHandle means its own
    */
-  async read<Target extends NodeJS.ArrayBufferView>(
+  read<Target extends NodeJS.ArrayBufferView>(
     buffer: Target,
-    options: TransferOptions = {},
-  ): Promise<{ bytesRead: number; buffer: Target }> {
+    options?: TransferOptions,
+  ): Promise<{ bytesRead: number; buffer: Target }>;
+  read<Target extends NodeJS.ArrayBufferView>(
+    buffer: Target,
+    offset: Bytes,
+    length?: Bytes,
+    position?: Bytes,
+  ): Promise<{ bytesRead: number; buffer: Target }>;
+  read<Target extends NodeJS.ArrayBufferView = Buffer>(
+    options?: ReadOptions<Target>,
+  ): Promise<{ bytesRead: number; buffer: Target }>;
+  async read(...asked: unknown[]): Promise<{ bytesRead: number; buffer: NodeJS.ArrayBufferView }> {
     this.#checkOpen("read");
-    const part = partOfBuffer(buffer, options);
-    const position = this.#place(options.position);
-    const bytesRead = Math.max(0, Math.min(part.byteLength, this.size - position));
-    if (isOwnPosition(options.position)) this.#position = position + bytesRead;
-    if (bytesRead > 0) {
-      const target = part.subarray(0, bytesRead);
-      await this.#use("read", (native) => native.read(target, position));
-    }
-    return { bytesRead, buffer };
+    const { buffer, part, position } = transferOf("read", asked);
+    return { bytesRead: await this.#readParts([part], position), buffer };
   }
 
   /**
-   * Writes a buffer, or the part of it that the options name, all of it.
+   * Fills buffers one after the other, less only where the volume ends.
    *
-   * @throws BlockhaulError ERR_OUT_OF_RANGE where it does not fit before the volume's end
+   * @param position as of `read`
    */
-  async write<Source extends NodeJS.ArrayBufferView>(
+  async readv<Targets extends readonly NodeJS.ArrayBufferView[]>(
+    ...asked: [buffers: Targets, position?: Bytes]
+  ): Promise<{ bytesRead: number; buffers: Targets }> {
+    this.#checkOpen("read");
+    const { parts, position } = partsOf("readv", asked);
+    return { bytesRead: await this.#readParts(parts, position), buffers: asked[0] };
+  }
+
+  /**
+   * Writes a buffer, or the part of it that is named, all of it. The forms are those of FileHandle:
+   * `write(buffer, options)` and `write(buffer, offset, length, position)`. Position as of `read`.
+   *
+   * @throws BlockhaulError ERR_OUT_OF_RANGE where it does not fit before the volume's end; ERR_INVALID_ARGUMENT for
+   *   any other form, and for a text
+   */
+  write<Source extends NodeJS.ArrayBufferView>(
     buffer: Source,
-    options: TransferOptions = {},
-  ): Promise<{ bytesWritten: number; buffer: Source }> {
+    options?: TransferOptions,
+  ): Promise<{ bytesWritten: number; buffer: Source }>;
+  write<Source extends NodeJS.ArrayBufferView>(
+    buffer: Source,
+    offset: Bytes,
+    length?: Bytes,
+    position?: Bytes,
+  ): Promise<{ bytesWritten: number; buffer: Source }>;
+  async write(
+    ...asked: unknown[]
+  ): Promise<{ bytesWritten: number; buffer: NodeJS.ArrayBufferView }> {
     this.#checkOpen("write");
-    const part = partOfBuffer(buffer, options);
-    const position = this.#place(options.position);
-    this.#checkWritable("write", position, part.byteLength);
-    if (isOwnPosition(options.position)) this.#position = position + part.byteLength;
-    if (part.byteLength > 0) await this.#change("write", (native) => native.write(part, position));
-    return { bytesWritten: part.byteLength, buffer };
+    const { buffer, part, position } = transferOf("write", asked);
+    return { bytesWritten: await this.#writeParts([part], position), buffer };
+  }
+
+  /**
+   * Writes buffers one after the other, all of them.
+   *
+   * @param position as of `read`
+   * @throws BlockhaulError ERR_OUT_OF_RANGE, with nothing written, where they do not fit before the volume's end
+   */
+  async writev<Sources extends readonly NodeJS.ArrayBufferView[]>(
+    ...asked: [buffers: Sources, position?: Bytes]
+  ): Promise<{ bytesWritten: number; buffers: Sources }> {
+    this.#checkOpen("write");
+    const { parts, position } = partsOf("writev", asked);
+    return { bytesWritten: await this.#writeParts(parts, position), buffers: asked[0] };
   }
 
   /** Moves the position that reads and writes without one begin at; it may lie behind the end. */
@@ -241,6 +320,7 @@ export class Volume {
    */
   async *extents(range: RangeOptions = {}): AsyncGenerator<Extent, void, undefined> {
     this.#checkOpen("map");
+    checkKeys("extents", range, RANGE_KEYS);
     const start = toBytes(range.offset ?? 0, "offset");
     const length = toBytes(range.length ?? Math.max(0, this.size - start), "length");
     this.#checkInside("map", start, length);
@@ -306,14 +386,47 @@ export class Volume {
     if (failure !== undefined) throw failure;
   }
 
+  async #readParts(parts: readonly Uint8Array[], from: Bytes): Promise<number> {
+    const begin = this.#place(from);
+    const bytesRead = Math.max(0, Math.min(lengthOf(parts), this.size - begin));
+    if (isOwnPosition(from)) this.#position = begin + bytesRead;
+    const end = begin + bytesRead;
+    let position = begin;
+    for (const part of parts) {
+      const target = part.subarray(0, end - position);
+      if (target.byteLength === 0) continue;
+      const at = position;
+      position += target.byteLength;
+      await this.#use("read", (native) => native.read(target, at));
+    }
+    return bytesRead;
+  }
+
+  async #writeParts(parts: readonly Uint8Array[], from: Bytes): Promise<number> {
+    const begin = this.#place(from);
+    const length = lengthOf(parts);
+    this.#checkWritable("write", begin, length);
+    if (isOwnPosition(from)) this.#position = begin + length;
+    let position = begin;
+    for (const part of parts) {
+      const at = position;
+      position += part.byteLength;
+      if (part.byteLength > 0) await this.#change("write", (native) => native.write(part, at));
+    }
+    return length;
+  }
+
   async #use<Result>(
     operation: string,
     action: (native: NativeVolume) => Promise<Result>,
   ): Promise<Result> {
+    const caller = enterAsCaller(this.#native);
     try {
       return await holdVolume(this, operation, action);
     } catch (error) {
       throw this.#explain(error, operation);
+    } finally {
+      caller?.leave();
     }
   }
 
@@ -330,8 +443,14 @@ export class Volume {
     );
   }
 
-  #place(position: number | bigint | null | undefined): number {
-    return isOwnPosition(position) ? this.#position : toBytes(position, "position");
+  #place(position: Bytes): number {
+    if (isOwnPosition(position)) return this.#position;
+    if (position !== -1 && position !== -1n) return toBytes(position, "position");
+    // FileHandle means its own position by it. Where it comes from a sum that went wrong, that would be another place.
+    throw new BlockhaulError("ERR_OUT_OF_RANGE", {
+      volume: this.ref,
+      message: "the position -1 is none: for the volume's own, leave it out or give null",
+    });
   }
 
   #checkOpen(operation: string): void {
@@ -364,8 +483,12 @@ export class Volume {
   }
 }
 
-function isOwnPosition(position: number | bigint | null | undefined): position is null | undefined {
+function isOwnPosition(position: Bytes): position is null | undefined {
   return position === null || position === undefined;
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.byteLength, 0);
 }
 
 async function closeOpened(driver: VolumeDriver, opened: OpenedVolume): Promise<void> {

@@ -43,9 +43,11 @@ class Environment {
   Napi::FunctionReference error_factory;
   Napi::FunctionReference volume_class;
   Napi::FunctionReference copy_class;
+  Napi::FunctionReference file_hold_class;
   Napi::FunctionReference file_lock_class;
   Napi::FunctionReference journal_class;
   Napi::FunctionReference region_lock_class;
+  Napi::FunctionReference secret_class;
 
  private:
   void shut_down();

@@ -18,6 +18,7 @@ Napi::Value open_posix(const Napi::CallbackInfo& call) {
   const auto object = call[0].As<Napi::Object>();
   PosixOpenOptions options;
   options.path = string_field(object, "path");
+  options.at = optional_string(object, "at");
   options.mode = access_mode(object);
   options.kind = path_kind(object);
   options.create_size = optional_number(object, "createSize");

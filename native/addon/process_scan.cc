@@ -24,23 +24,32 @@ FileNode file_node(const Napi::Object& object) {
   return node;
 }
 
-Napi::Value to_js(Napi::Env env, const ProcessScan& scan) {
-  Napi::Array writers = Napi::Array::New(env, scan.writers.size());
-  for (std::uint32_t i = 0; i < scan.writers.size(); ++i) {
-    const FileWriter& found = scan.writers[i];
-    Napi::Object writer = Napi::Object::New(env);
-    writer.Set("pid", to_number(env, static_cast<std::uint64_t>(found.process)));
-    writer.Set("name", found.name);
-    writer.Set("node", to_number(env, found.node));
-    writers.Set(i, writer);
+Napi::Array to_js(Napi::Env env, const std::vector<FileUser>& users) {
+  Napi::Array list = Napi::Array::New(env, users.size());
+  for (std::uint32_t i = 0; i < users.size(); ++i) {
+    const FileUser& found = users[i];
+    Napi::Object user = Napi::Object::New(env);
+    user.Set("pid", to_number(env, static_cast<std::uint64_t>(found.process)));
+    user.Set("name", found.name);
+    user.Set("node", to_number(env, found.node));
+    list.Set(i, user);
   }
+  return list;
+}
+
+Napi::Value to_js(Napi::Env env, const ProcessScan& scan) {
   Napi::Array namespaces = Napi::Array::New(env, scan.namespaces.size());
   for (std::uint32_t i = 0; i < scan.namespaces.size(); ++i) {
     namespaces.Set(i, to_number(env, static_cast<std::uint64_t>(scan.namespaces[i])));
   }
   Napi::Object object = Napi::Object::New(env);
-  object.Set("writers", writers);
+  object.Set("writers", to_js(env, scan.writers));
+  object.Set("readers", to_js(env, scan.readers));
+  Napi::Array own = Napi::Array::New(env, scan.own.size());
+  for (std::uint32_t i = 0; i < scan.own.size(); ++i) own.Set(i, to_number(env, scan.own[i]));
+  object.Set("own", own);
   object.Set("namespaces", namespaces);
+  object.Set("incomplete", scan.incomplete);
   return object;
 }
 

@@ -27,6 +27,15 @@ std::vector<std::string> strings(const Napi::Array& list) {
   return texts;
 }
 
+RbdMeta pairs(const Napi::Array& list) {
+  RbdMeta meta;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const std::vector<std::string> pair = strings(list.Get(i).As<Napi::Array>());
+    meta.emplace_back(pair.at(0), pair.at(1));
+  }
+  return meta;
+}
+
 }  // namespace
 
 RbdPlace rbd_place(const Napi::Object& object) {
@@ -57,6 +66,9 @@ RbdCreateOptions rbd_create_options(const Napi::Object& object) {
   create.data_pool = optional_string(object, "dataPool").value_or("");
   create.stripe_unit = optional_number(object, "stripeUnit").value_or(0);
   create.stripe_count = optional_number(object, "stripeCount").value_or(0);
+  if (const Napi::Value meta = object.Get("meta"); meta.IsArray()) {
+    create.meta = pairs(meta.As<Napi::Array>());
+  }
   return create;
 }
 

@@ -12,8 +12,9 @@ namespace blockhaul {
 class RegionLockHandle final : public Napi::ObjectWrap<RegionLockHandle> {
  public:
   static void define(Napi::Env env);
-  /// lockRegion(path, place): a handle, or null where somebody else holds the lock.
+  /// lockRegion(path, start, length, exclusive): a handle, or null where somebody else holds it.
   static Napi::Value take(const Napi::CallbackInfo& call);
+  static Napi::Object wrap(Napi::Env env, std::unique_ptr<RegionLock> lock);
 
   explicit RegionLockHandle(const Napi::CallbackInfo& call);
 

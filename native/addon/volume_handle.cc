@@ -5,7 +5,9 @@
 #include "addon/arguments.h"
 #include "addon/extents.h"
 #include "addon/promise.h"
+#include "addon/region_lock.h"
 #include "addon/single_request.h"
+#include "io/inode_lock.h"
 
 namespace blockhaul {
 namespace {
@@ -37,19 +39,20 @@ Napi::Value to_js(Napi::Env env, const std::optional<std::vector<Watcher>>& watc
 }  // namespace
 
 void VolumeHandle::define(Napi::Env env) {
-  Environment::of(env).volume_class = Napi::Persistent(
-      DefineClass(env, "NativeVolume",
-                  {
-                      InstanceAccessor<&VolumeHandle::info>("info"),
-                      InstanceMethod<&VolumeHandle::read>("read"),
-                      InstanceMethod<&VolumeHandle::write>("write"),
-                      InstanceMethod<&VolumeHandle::zero>("zero"),
-                      InstanceMethod<&VolumeHandle::flush>("flush"),
-                      InstanceMethod<&VolumeHandle::map>("map"),
-                      InstanceMethod<&VolumeHandle::watchers>("watchers"),
-                      InstanceMethod<&VolumeHandle::is_surely_unwritten>("isSurelyUnwritten"),
-                      InstanceMethod<&VolumeHandle::close>("close"),
-                  }));
+  Environment::of(env).volume_class =
+      Napi::Persistent(DefineClass(env, "NativeVolume",
+                                   {
+                                       InstanceAccessor<&VolumeHandle::info>("info"),
+                                       InstanceMethod<&VolumeHandle::read>("read"),
+                                       InstanceMethod<&VolumeHandle::write>("write"),
+                                       InstanceMethod<&VolumeHandle::zero>("zero"),
+                                       InstanceMethod<&VolumeHandle::flush>("flush"),
+                                       InstanceMethod<&VolumeHandle::map>("map"),
+                                       InstanceMethod<&VolumeHandle::watchers>("watchers"),
+                                       InstanceMethod<&VolumeHandle::writers_at_once>("writers"),
+                                       InstanceMethod<&VolumeHandle::lock>("lock"),
+                                       InstanceMethod<&VolumeHandle::close>("close"),
+                                   }));
 }
 
 Napi::Object VolumeHandle::wrap(Napi::Env env, std::shared_ptr<Volume> volume) {
@@ -160,9 +163,35 @@ Napi::Value VolumeHandle::watchers(const Napi::CallbackInfo& call) {
       [](Napi::Env env, std::optional<std::vector<Watcher>>& found) { return to_js(env, found); });
 }
 
-Napi::Value VolumeHandle::is_surely_unwritten(const Napi::CallbackInfo& call) {
-  const auto volume = open_volume(call.Env(), Operation::open);
-  return Napi::Boolean::New(call.Env(), volume->is_surely_unwritten());
+Napi::Value VolumeHandle::writers_at_once(const Napi::CallbackInfo& call) {
+  const Writers found = open_volume(call.Env(), Operation::open)->writers();
+  return Napi::String::New(call.Env(), std::string(name_of(found)));
+}
+
+/// lock(exclusive): what came of it, with a handle of what is locked; null: nothing can be locked.
+Napi::Value VolumeHandle::lock(const Napi::CallbackInfo& call) {
+  const bool alone = call[0].ToBoolean().Value();
+  auto volume = open_volume(call.Env(), Operation::open);
+  // On a thread of its own: over NFS, a server is asked.
+  return promise_of<std::shared_ptr<InodeLock>>(
+      call.Env(), name_,
+      [=]() -> Result<std::shared_ptr<InodeLock>> {
+        auto opened = volume->open_again(alone);
+        if (!opened) return opened.error();
+        if (!opened.value()) return std::shared_ptr<InodeLock>();
+        const LockMode mode = alone ? LockMode::exclusive : LockMode::shared;
+        auto taken = InodeLock::take(std::move(opened.value()), mode);
+        if (!taken) return taken.error();
+        return std::make_shared<InodeLock>(std::move(taken.value()));
+      },
+      [](Napi::Env env, std::shared_ptr<InodeLock>& taken) -> Napi::Value {
+        if (!taken) return env.Null();
+        Napi::Object answer = Napi::Object::New(env);
+        answer.Set("state", std::string(name_of(taken->state)));
+        answer.Set("errno", to_number(env, static_cast<std::uint64_t>(taken->error)));
+        if (taken->lock) answer.Set("lock", RegionLockHandle::wrap(env, std::move(taken->lock)));
+        return answer;
+      });
 }
 
 Napi::Value VolumeHandle::close(const Napi::CallbackInfo& call) {

@@ -36,7 +36,8 @@ class VolumeHandle final : public Napi::ObjectWrap<VolumeHandle> {
   Napi::Value flush(const Napi::CallbackInfo& call);
   Napi::Value map(const Napi::CallbackInfo& call);
   Napi::Value watchers(const Napi::CallbackInfo& call);
-  Napi::Value is_surely_unwritten(const Napi::CallbackInfo& call);
+  Napi::Value writers_at_once(const Napi::CallbackInfo& call);
+  Napi::Value lock(const Napi::CallbackInfo& call);
   Napi::Value close(const Napi::CallbackInfo& call);
   Napi::Value transfer(const Napi::CallbackInfo& call, Operation operation);
   Napi::Value info(const Napi::CallbackInfo& call);

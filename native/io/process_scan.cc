@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -21,6 +24,7 @@
 namespace blockhaul {
 namespace {
 
+using File = std::unique_ptr<std::FILE, decltype([](std::FILE* file) { (void)std::fclose(file); })>;
 using Folder = std::unique_ptr<DIR, decltype([](DIR* folder) { ::closedir(folder); })>;
 
 /// Nothing of a text that is no number.
@@ -108,27 +112,117 @@ bool is_about_to_close(int process, int descriptors, const char* name, const Fil
   return false;
 }
 
-/// Adds a process to the writers of each node that it has open for writing.
+/// A process that has ended meanwhile has nothing open; of any other failure nobody knows that.
+bool is_kept_from_us(int number) { return number != ENOENT && number != ESRCH; }
+
+/// What a line of /proc/PID/maps says of a file that is mapped to be written to; nothing of any
+/// other.
+struct Mapping {
+  FileNode node;     ///< as a file: of a device's node, that file
+  std::string path;  ///< "" where it has none
+};
+
+std::optional<Mapping> parse_mapping(const std::string& line) {
+  unsigned high = 0;
+  unsigned low = 0;
+  unsigned long long inode = 0;
+  std::array<char, 5> rights{};
+  int path = 0;
+  const int found = std::sscanf(line.c_str(), "%*[^ ] %4s %*[^ ] %x:%x %llu %n", rights.data(),
+                                &high, &low, &inode, &path);
+  if (found != 4 || rights[1] != 'w' || rights[3] != 's' || inode == 0) return std::nullopt;
+  Mapping mapping{
+      .path = line.substr(std::min<std::size_t>(static_cast<std::size_t>(path), line.size()))};
+  mapping.node.device = makedev(high, low);
+  mapping.node.inode = inode;
+  return mapping;
+}
+
+/// Whether a mapping is of a node.
+bool is_mapping_of(const Mapping& mapping, int process, const FileNode& node) {
+  if (!node.is_block) {
+    if (mapping.node.inode != node.inode) return false;
+    if (mapping.node.device == node.device) return true;
+  } else if (!mapping.path.starts_with("/dev/")) {
+    return false;
+  }
+  // A device, and a file of a file system that has several numbers, such as btrfs: by the path, as
+  // the process sees it.
+  struct statx status {};
+  const std::string path = "root" + mapping.path;
+  return ::statx(process, path.c_str(), AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE,
+                 &status) == 0 &&
+         is_node(status, node);
+}
+
+/// Calls back with each node that a process has mapped to be written to.
+void find_mapped(int process, std::span<const FileNode> nodes, ProcessScan& scan,
+                 const std::function<void(std::size_t)>& found) {
+  const int descriptor = ::openat(process, "maps", O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    scan.incomplete |= is_kept_from_us(errno);
+    return;
+  }
+  const File maps(::fdopen(descriptor, "r"));
+  if (!maps) {
+    ::close(descriptor);
+    scan.incomplete = true;
+    return;
+  }
+  char* text = nullptr;
+  std::size_t capacity = 0;
+  for (ssize_t length = 0; (length = ::getline(&text, &capacity, maps.get())) > 0;) {
+    if (text[length - 1] == '\n') text[length - 1] = '\0';
+    const auto mapping = parse_mapping(text);
+    for (std::size_t i = 0; mapping && i < nodes.size(); ++i)
+      if (is_mapping_of(*mapping, process, nodes[i])) found(i);
+  }
+  std::free(text);  // NOLINT(cppcoreguidelines-no-malloc): getline's
+}
+
+/// Adds a process to the writers of each node that it has open for writing, and to the readers of
+/// each other one that it has open.
 void find_nodes(int process, pid_t number, std::span<const FileNode> nodes, ProcessScan& scan) {
-  Folder descriptors(::fdopendir(::openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
-  if (!descriptors) return;
-  std::vector<bool> found(nodes.size());
+  const int folder = ::openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) {
+    scan.incomplete |= is_kept_from_us(errno);
+    return;
+  }
+  const Folder descriptors(::fdopendir(folder));
+  if (!descriptors) {
+    ::close(folder);
+    scan.incomplete = true;
+    return;
+  }
+  enum class How : std::uint8_t { closed, reading, writing };
+  std::vector<How> found(nodes.size());
   while (const dirent* entry = ::readdir(descriptors.get())) {
     struct statx status {};
     // A server that is gone is not asked for the state of its files.
     const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
     const unsigned wanted = STATX_TYPE | STATX_INO;
-    if (::statx(::dirfd(descriptors.get()), entry->d_name, flags, wanted, &status) != 0) continue;
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      if (found[i] || !is_node(status, nodes[i])) continue;
-      const std::string info = std::string("fdinfo/") + entry->d_name;
-      if (!is_writable(read_start(process, info.c_str()))) continue;
-      if (is_about_to_close(process, ::dirfd(descriptors.get()), entry->d_name, nodes[i])) continue;
-      found[i] = true;
-      std::string name = read_start(process, "comm");
-      name.erase(std::min(name.find('\n'), name.size()));
-      scan.writers.push_back({.process = number, .name = std::move(name), .node = i});
+    if (::statx(::dirfd(descriptors.get()), entry->d_name, flags, wanted, &status) != 0) {
+      scan.incomplete |= errno == EACCES || errno == EPERM;
+      continue;
     }
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (found[i] == How::writing || !is_node(status, nodes[i])) continue;
+      const std::string info = std::string("fdinfo/") + entry->d_name;
+      const How how = is_writable(read_start(process, info.c_str())) ? How::writing : How::reading;
+      if (how == found[i]) continue;
+      if (is_about_to_close(process, ::dirfd(descriptors.get()), entry->d_name, nodes[i])) continue;
+      found[i] = how;
+    }
+  }
+  // A copy of ourselves has our mappings until it has become another program.
+  if (kinship_of(process) != Kinship::fork)
+    find_mapped(process, nodes, scan, [&found](std::size_t node) { found[node] = How::writing; });
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (found[i] == How::closed) continue;
+    std::string name = read_start(process, "comm");
+    name.erase(std::min(name.find('\n'), name.size()));
+    auto& users = found[i] == How::writing ? scan.writers : scan.readers;
+    users.push_back({.process = number, .name = std::move(name), .node = i});
   }
 }
 
@@ -137,14 +231,26 @@ void find_nodes(int process, pid_t number, std::span<const FileNode> nodes, Proc
 ProcessScan scan_processes(std::span<const FileNode> nodes, const std::string& proc) {
   ProcessScan scan;
   const Folder processes(::opendir(proc.c_str()));
-  if (!processes) return scan;
+  if (!processes) {
+    scan.incomplete = true;
+    return scan;
+  }
   std::vector<std::string> known{read_link(::dirfd(processes.get()), "self/ns/mnt")};
   while (const dirent* entry = ::readdir(processes.get())) {
     const auto number = parse<pid_t>(entry->d_name);
-    if (!number || *number == ::getpid()) continue;
+    if (!number) continue;
     const UniqueDescriptor process(
         ::openat(::dirfd(processes.get()), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!process) continue;
+    if (!process) {
+      scan.incomplete |= is_kept_from_us(errno);
+      continue;
+    }
+    if (*number == ::getpid()) {
+      ProcessScan own;
+      if (!nodes.empty()) find_nodes(process.get(), *number, nodes, own);
+      for (const FileUser& user : own.writers) scan.own.push_back(user.node);
+      continue;
+    }
     const std::string mounts = read_link(process.get(), "ns/mnt");
     if (!mounts.empty() && std::find(known.begin(), known.end(), mounts) == known.end()) {
       known.push_back(mounts);
@@ -152,9 +258,11 @@ ProcessScan scan_processes(std::span<const FileNode> nodes, const std::string& p
     }
     if (!nodes.empty()) find_nodes(process.get(), *number, nodes, scan);
   }
-  std::sort(scan.writers.begin(), scan.writers.end(), [](const auto& one, const auto& other) {
-    return one.process != other.process ? one.process < other.process : one.node < other.node;
-  });
+  for (auto* users : {&scan.writers, &scan.readers}) {
+    std::sort(users->begin(), users->end(), [](const auto& one, const auto& other) {
+      return one.process != other.process ? one.process < other.process : one.node < other.node;
+    });
+  }
   return scan;
 }
 

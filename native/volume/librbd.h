@@ -21,12 +21,14 @@ namespace blockhaul {
   X(rados_shutdown)                  \
   X(rados_cluster_fsid)              \
   X(rados_pool_lookup)               \
+  X(rados_pool_reverse_lookup)       \
   X(rados_ioctx_create)              \
   X(rados_ioctx_destroy)             \
   X(rados_ioctx_set_namespace)       \
   X(rados_ioctx_get_id)              \
   X(rados_get_instance_id)           \
   X(rados_mon_command)               \
+  X(rados_exec)                      \
   X(rados_buffer_free)               \
   X(rbd_version)                     \
   X(rbd_image_options_create)        \
@@ -50,6 +52,9 @@ namespace blockhaul {
   X(rbd_get_overlap)                 \
   X(rbd_get_stripe_unit)             \
   X(rbd_get_stripe_count)            \
+  X(rbd_get_data_pool_id)            \
+  X(rbd_metadata_list)               \
+  X(rbd_metadata_set)                \
   X(rbd_snap_create)                 \
   X(rbd_snap_remove)                 \
   X(rbd_snap_is_protected)           \
@@ -64,18 +69,27 @@ namespace blockhaul {
   X(rbd_aio_write)                   \
   X(rbd_aio_flush)
 
-#define BLOCKHAUL_LIBRBD_OPTIONAL(X)            \
-  X(rados_set_pool_full_try)       /* 16 */     \
-  X(rbd_aio_write_zeroes)          /* 15.2.5 */ \
-  X(rbd_list2)                     /* 14 */     \
-  X(rbd_image_spec_list_cleanup)   /* 14 */     \
-  X(rbd_namespace_exists)          /* 14 */     \
-  X(rbd_snap_get_namespace_type)   /* 13 */     \
-  X(rbd_get_op_features)           /* 13 */     \
-  X(rbd_watchers_list)             /* 12.2 */   \
-  X(rbd_watchers_list_cleanup)     /* 12.2 */   \
-  X(rbd_config_image_list)         /* 14 */     \
-  X(rbd_config_image_list_cleanup) /* 14 */
+#define BLOCKHAUL_LIBRBD_OPTIONAL(X)                \
+  X(rados_set_pool_full_try)           /* 16 */     \
+  X(rbd_aio_write_zeroes)              /* 15.2.5 */ \
+  X(rbd_list2)                         /* 14 */     \
+  X(rbd_image_spec_list_cleanup)       /* 14 */     \
+  X(rbd_namespace_exists)              /* 14 */     \
+  X(rbd_snap_get_namespace_type)       /* 13 */     \
+  X(rbd_get_op_features)               /* 13 */     \
+  X(rbd_get_parent)                    /* 14 */     \
+  X(rbd_linked_image_spec_cleanup)     /* 14 */     \
+  X(rbd_snap_spec_cleanup)             /* 14 */     \
+  X(rbd_open_by_id_read_only)          /* 12.2 */   \
+  X(rbd_snap_set_by_id)                /* 14 */     \
+  X(rbd_watchers_list)                 /* 12.2 */   \
+  X(rbd_watchers_list_cleanup)         /* 12.2 */   \
+  X(rbd_get_group)                     /* 13 */     \
+  X(rbd_group_info_cleanup)            /* 13 */     \
+  X(rbd_mirror_image_get_info)         /* 10 */     \
+  X(rbd_mirror_image_get_info_cleanup) /* 15 */     \
+  X(rbd_config_image_list)             /* 14 */     \
+  X(rbd_config_image_list_cleanup)     /* 14 */
 
 /// The C API of librbd and librados, found at run time: one binary serves hosts with and without
 /// Ceph. Each member is the function of that name; optional ones may be null.

@@ -22,8 +22,13 @@ Error not_a_volume(std::string what) {
 }
 
 Status check_kind(const struct stat& status, PathKind wanted) {
+  if (S_ISLNK(status.st_mode)) return not_a_volume("is a symbolic link, not the volume itself");
   if (S_ISDIR(status.st_mode))
     return not_a_volume("is a directory, not an image file or a block device");
+  if (S_ISFIFO(status.st_mode)) {
+    return not_a_volume(
+        "is a FIFO, and a volume is read and written in any order: go through an image file");
+  }
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) {
     return not_a_volume("is neither an image file nor a block device");
   }
@@ -148,17 +153,18 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   const bool writes = options.mode == AccessMode::write;
   PosixInode inode;
 
+  const std::string& at = options.at ? *options.at : options.path;
   UniqueDescriptor place;
   std::optional<NewFile> made;
   if (options.create_size) {
-    Result<UniqueDescriptor> created =
-        create_file(options.path, *options.create_size, options.thick);
+    Result<UniqueDescriptor> created = create_file(at, *options.create_size, options.thick);
     if (!created) return created.error();
     place = std::move(created.value());
-    made.emplace(options.path);
+    made.emplace(at);
   } else {
     // O_PATH has no side effects: a FIFO does not block, a tape does not rewind.
-    place = UniqueDescriptor(::open(options.path.c_str(), O_PATH | O_CLOEXEC));
+    const int follow = options.at ? O_NOFOLLOW : 0;
+    place = UniqueDescriptor(::open(at.c_str(), O_PATH | O_CLOEXEC | follow));
     if (!place) return open_error(errno);
   }
   struct stat status {};

@@ -258,8 +258,17 @@ void PosixVolume::flushed(Request& request, int error) {
   finish(request, flush_error_.load());
 }
 
-bool PosixVolume::is_surely_unwritten() const {
-  return !is_block_ && nobody_writes(buffered_.get());
+Writers PosixVolume::writers() const {
+  return is_block_ ? Writers::unknown : who_writes(buffered_.get());
+}
+
+Result<UniqueDescriptor> PosixVolume::open_again(bool to_write) {
+  // By the descriptor, not by the path: that may lead to another file by now.
+  const std::string path = "/proc/self/fd/" + std::to_string(buffered_.get());
+  const int access = to_write ? O_RDWR : O_RDONLY;
+  UniqueDescriptor opened(::open(path.c_str(), access | O_NONBLOCK | O_CLOEXEC));
+  if (!opened) return Error::from_errno(errno, Operation::open, "lock");
+  return opened;
 }
 
 bool PosixVolume::still_zero() const {

@@ -17,6 +17,8 @@ enum class PathKind : std::uint8_t { any, file, block };
 
 struct PosixOpenOptions {
   std::string path;
+  /// Where it is opened, and no link there followed: `path` is then only what it is called.
+  std::optional<std::string> at{};
   AccessMode mode = AccessMode::read;
   PathKind kind = PathKind::any;
   /// Make a new, sparse image file of this many bytes; fails with EEXIST where the path exists.
@@ -72,7 +74,8 @@ class PosixVolume final : public Volume {
   [[nodiscard]] const VolumeInfo& info() const override { return info_; }
   void submit(Reactor& reactor, Request& request) override;
   Result<std::vector<Extent>> map(std::uint64_t offset, std::uint64_t length) override;
-  [[nodiscard]] bool is_surely_unwritten() const override;
+  [[nodiscard]] Writers writers() const override;
+  Result<UniqueDescriptor> open_again(bool to_write) override;
 
  private:
   static void file_done(FileOperation& operation, std::int64_t result) noexcept;

@@ -113,6 +113,24 @@ Status RadosConf::read(const CephConnection& connection) const {
   return success();
 }
 
+std::string RadosConf::methods() const {
+  // The older option counts where it is set.
+  const std::string supported = get("auth_supported");
+  return supported.empty() ? get("auth_client_required") : supported;
+}
+
+bool RadosConf::wants_key() const {
+  const std::string methods = this->methods();
+  return methods.find("cephx") != std::string::npos && methods.find("gss") == std::string::npos;
+}
+
+bool RadosConf::allows_no_key() const { return methods().find("none") != std::string::npos; }
+
+Status RadosConf::hurry(std::chrono::seconds most) const {
+  if (patience() > std::chrono::seconds(0) && patience() <= most) return success();
+  return set("client_mount_timeout", std::to_string(most.count()));
+}
+
 std::string RadosConf::missing_key(const std::string& name) const {
   if (!get("key").empty()) return {};
   if (const std::string file = get("keyfile"); !file.empty()) {

@@ -23,7 +23,16 @@ class RadosConf {
   /// Why no key is found for a user, naming the files; "" where one seems to be there.
   [[nodiscard]] std::string missing_key(const std::string& name) const;
 
+  /// Whether this client would show a key, and knows no other method but to do without.
+  [[nodiscard]] bool wants_key() const;
+  /// Whether it would do without one, if the cluster does.
+  [[nodiscard]] bool allows_no_key() const;
+  /// Waits for a monitor no longer than this.
+  [[nodiscard]] Status hurry(std::chrono::seconds most) const;
+
  private:
+  /// Of authentication, as a list.
+  [[nodiscard]] std::string methods() const;
   [[nodiscard]] Status read_files(const CephConnection& connection) const;
   [[nodiscard]] Status set(const std::string& option, const std::string& value) const;
 

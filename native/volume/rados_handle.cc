@@ -1,12 +1,15 @@
 #include "volume/rados_handle.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
+#include <system_error>
 
 #include "volume/rados_conf.h"
 
@@ -22,6 +25,36 @@ void exit_past_librados(int status, void*) {
 }
 
 std::string errno_text(int result) { return std::generic_category().message(-result); }
+
+/// What a client without a key waits for a cluster that asks for none.
+constexpr std::chrono::seconds kKeylessPatience{3};
+
+/// What connecting opens, and then some for the storage's own connections. Where it has fewer,
+/// librados ends the process, or waits for answers that never come.
+constexpr std::size_t kLeastDescriptors = 32;
+
+/// Whether librados can open what it has to.
+Status check_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return success();
+  std::error_code error;
+  std::size_t used = 0;
+  for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end;
+       !error && entry != end; entry.increment(error)) {
+    ++used;
+  }
+  const bool none_left = error == std::errc::too_many_files_open;
+  if (error && !none_left) return success();  // without /proc, librados is asked
+  if (!none_left && used + kLeastDescriptors <= limit.rlim_cur) return success();
+  return Error{.number = EMFILE,
+               .message = "this process may have " + std::to_string(limit.rlim_cur) +
+                          " files open, and librados needs " + std::to_string(kLeastDescriptors) +
+                          " more than there are now: raise `ulimit -n`"};
+}
+
+Error without_key(const std::string& why) {
+  return Error{.number = ENOKEY, .message = why, .code = "ERR_AUTHENTICATION"};
+}
 
 /// Why rados_connect() failed, in words that say what to look at.
 Error connect_error(const RadosConf& conf, const std::string& name, std::chrono::seconds patience,
@@ -99,6 +132,7 @@ RadosHandle::~RadosHandle() {
 }
 
 Result<RadosHandle> RadosHandle::connect(const Librbd& librbd, const CephConnection& connection) {
+  if (Status enough = check_descriptors(); !enough) return enough.error();
   RadosHandle handle(librbd);
   const int result =
       librbd.rados_create2(&handle.handle_, connection.cluster.c_str(), connection.name.c_str(), 0);
@@ -112,8 +146,16 @@ Result<RadosHandle> RadosHandle::connect(const Librbd& librbd, const CephConnect
   const RadosConf conf(librbd, handle.get());
   if (Status read = conf.read(connection); !read) return read.error();
   handle.patience_ = conf.patience();
+  const std::string keyless = conf.wants_key() ? conf.missing_key(connection.name) : "";
+  if (!keyless.empty()) {
+    if (!conf.allows_no_key()) return without_key(keyless);
+    // A cluster that asks for no key answers soon; one that does may not answer at all.
+    if (Status hurried = conf.hurry(kKeylessPatience); !hurried) return hurried.error();
+  }
   if (const int connected = librbd.rados_connect(handle.get()); connected < 0) {
-    return connect_error(conf, connection.name, handle.patience_, connected);
+    return connected == -ETIMEDOUT && !keyless.empty()
+               ? without_key(keyless)
+               : connect_error(conf, connection.name, handle.patience_, connected);
   }
   reached(Stage::connected);
   return handle;

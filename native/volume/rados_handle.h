@@ -3,10 +3,12 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "io/undumpable.h"
 #include "volume/librbd.h"
 
 namespace blockhaul {
@@ -37,6 +39,7 @@ class RadosHandle {
   RadosHandle(RadosHandle&& other) noexcept
       : librbd_(std::exchange(other.librbd_, nullptr)),
         handle_(other.handle_),
+        undumpable_(std::move(other.undumpable_)),
         patience_(other.patience_) {}
   RadosHandle(const RadosHandle&) = delete;
   RadosHandle& operator=(const RadosHandle&) = delete;
@@ -57,6 +60,8 @@ class RadosHandle {
 
   const Librbd* librbd_;  ///< null after a move
   rados_t handle_ = nullptr;
+  /// librados keeps the key of its client in memory.
+  std::unique_ptr<Undumpable> undumpable_ = std::make_unique<Undumpable>();
   std::chrono::seconds patience_{};
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "volume/rbd_meta.h"
 #include "volume/rbd_pool.h"
 
 namespace blockhaul {
@@ -20,6 +21,7 @@ struct RbdCreateOptions {
   std::string data_pool{};        ///< "": the pool of the image
   std::uint64_t stripe_unit = 0;  ///< bytes; 0: no striping
   std::uint64_t stripe_count = 0;
+  RbdMeta meta{};  ///< of its own, as `rbd image-meta` shows it
 
   /// What can be checked without a cluster.
   [[nodiscard]] Status check() const;

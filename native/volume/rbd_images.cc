@@ -24,7 +24,12 @@ RbdOpenOptions options_of(const RbdPlace& place, const std::string& image, bool 
   return options;
 }
 
-Result<std::vector<std::string>> list_names(const RbdPool& pool) {
+struct NamedImage {
+  std::string name;
+  std::string id;
+};
+
+Result<std::vector<NamedImage>> list_named(const RbdPool& pool) {
   const Librbd& librbd = pool.librbd();
   if (librbd.rbd_list2 == nullptr || librbd.rbd_image_spec_list_cleanup == nullptr) {
     return Error{.number = ENOTSUP,
@@ -42,10 +47,29 @@ Result<std::vector<std::string>> list_names(const RbdPool& pool) {
   if (result < 0 && result != -ENOENT) {
     return pool.failed(result, "list the images of pool " + quoted(pool.place().pool));
   }
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < count; ++i) names.emplace_back(found[i].name);
+  std::vector<NamedImage> images;
+  for (std::size_t i = 0; i < count; ++i)
+    images.push_back({.name = found[i].name, .id = found[i].id});
   if (count > 0) librbd.rbd_image_spec_list_cleanup(found.data(), count);
+  return images;
+}
+
+Result<std::vector<std::string>> list_names(const RbdPool& pool) {
+  auto images = list_named(pool);
+  if (!images) return images.error();
+  std::vector<std::string> names;
+  for (NamedImage& image : images.value()) names.push_back(std::move(image.name));
   return names;
+}
+
+/// Whether the pool's directory says that a name is an image's of that id, with or without a
+/// header.
+Status check_listed(const RbdPool& pool, const std::string& name, const std::string& id) {
+  auto images = list_named(pool);
+  if (!images) return images.error();
+  const auto is_it = [&](const NamedImage& one) { return one.name == name && one.id == id; };
+  const bool found = std::any_of(images.value().begin(), images.value().end(), is_it);
+  return found ? success() : pool.not_found(name);
 }
 
 /// Reads the sizes of images, several at once.
@@ -151,7 +175,10 @@ Status check_unused(const RbdPool& pool, const std::string& name, const std::str
   auto opening = RbdOpening::prepare(options_of(pool.place(), name));
   if (!opening) return opening.error();
   auto image = opening.value().run(pool.shared_cluster());
-  if (!image) return image.error().number == ENOENT && id.empty() ? success() : image.error();
+  if (!image) {
+    if (image.error().number != ENOENT) return image.error();
+    return id.empty() ? success() : check_listed(pool, name, id);
+  }
   if (!id.empty() && image.value()->facts().id != id) return pool.not_found(name);
   auto users = users_of(*image.value());
   if (!users) return users.error();

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "volume/rbd_parent.h"
+
 namespace blockhaul {
 namespace {
 
@@ -51,7 +53,13 @@ Status RbdOpening::open_image(RbdImage& image) const {
   if (result >= 0) return success();
   image.image_ = nullptr;
   if (result == -ENOENT) return not_found(image);
-  return image.pool().failed(result, "open image " + quoted(options_.image));
+  const std::string what = "open image " + quoted(options_.image);
+  if (result != -EPERM && result != -EACCES) return image.pool().failed(result, what);
+  // Where its own header can be read, it is the parent's that cannot.
+  const std::string parent = parent_in_words(image.pool(), options_.image);
+  if (parent.empty()) return image.pool().failed(result, what);
+  return image.pool().failed(result,
+                             "read the parent of image " + quoted(options_.image) + ": " + parent);
 }
 
 Status RbdOpening::read_facts(RbdImage& image) const {
@@ -83,6 +91,7 @@ Result<std::unique_ptr<RbdImage>> RbdOpening::run(std::shared_ptr<RadosCluster> 
   if (options_.create) done = create(*image);
   const bool created = done && options_.create;
   if (done) done = open_image(*image);
+  if (done && created) done = write_meta(image->librbd(), image->image_, options_.create->meta);
   if (done) done = read_facts(*image);
   if (done) return image;
   if (done.error().number == ESHUTDOWN) image->cluster().abandon();

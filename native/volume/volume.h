@@ -10,8 +10,10 @@
 
 #include "core/extent.h"
 #include "core/result.h"
+#include "io/file_lease.h"
 #include "io/file_node.h"
 #include "io/reactor.h"
+#include "io/unique_descriptor.h"
 
 namespace blockhaul {
 
@@ -117,8 +119,12 @@ class Volume {
     return std::optional<std::vector<Watcher>>();
   }
 
-  /// Whether its storage says, at once, that nobody has it open for writing. False says nothing.
-  [[nodiscard]] virtual bool is_surely_unwritten() const { return false; }
+  /// What its storage says, at once, of who has it open for writing; this process counts.
+  [[nodiscard]] virtual Writers writers() const { return Writers::unknown; }
+
+  /// What lies behind, opened once more for locks of its own; not open where it is no file or
+  /// device of this host.
+  virtual Result<UniqueDescriptor> open_again(bool /*to_write*/) { return UniqueDescriptor(); }
 
   /// Makes whatever other threads wait for on this volume's behalf fail with ECANCELED; any thread.
   virtual void interrupt() {}

@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-import { compile, npm, root, run, Stop, say } from "./run.mjs";
+import { compile, withProgress } from "./progress.mjs";
+import { npm, root, run, Stop } from "./run.mjs";
 import { Stamp } from "./stale.mjs";
 
 export const nativeStamp = new Stamp("native", {
@@ -31,13 +32,17 @@ export const typeScriptStamp = new Stamp("ts", {
 
 /** The addon for this machine, with cmake-js: build/Release/blockhaul.node. */
 export async function buildNative() {
-  say("Building the native addon (cmake-js)");
   const tools = await buildTools();
   forgetMovedBuild();
   const cmakeJs = path.join(tools, "cmake-js", "bin", "cmake-js");
   await nativeStamp.renew(() =>
-    // CMakeLists.txt asks node where the headers are.
-    compile(process.execPath, [cmakeJs, "build", "--log-level", "warn"], { NODE_PATH: tools }),
+    compile(
+      "Building the native addon (cmake-js: 1 to 4 minutes on two processors)",
+      process.execPath,
+      [cmakeJs, "build", "--log-level", "warn"],
+      // CMakeLists.txt asks node where the headers are.
+      { NODE_PATH: tools },
+    ),
   );
 }
 
@@ -74,10 +79,14 @@ async function buildTools() {
  * their types; the published driver suite. And out/modules/: every module by itself, for the tests' programs.
  */
 export async function buildTypeScript() {
-  say("Compiling TypeScript");
   const compiler = path.join(root, "node_modules", "typescript", "bin", "tsc");
   if (!existsSync(compiler))
     throw new Stop("TypeScript is not installed: run `npm run setup` in a checkout");
+  await withProgress("Compiling TypeScript (10 s to 2 minutes)", () => compileAndBundle(compiler));
+}
+
+/** @param {string} compiler */
+async function compileAndBundle(compiler) {
   await typeScriptStamp.renew(async () => {
     for (const folder of ["dist", modulesFolder])
       rmSync(path.join(root, folder), { recursive: true, force: true });

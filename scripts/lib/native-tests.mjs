@@ -1,66 +1,94 @@
+import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 
-import { countGoogleTest, record, recordCount, reportFile, sumProperties } from "./results.mjs";
-import { compile, root, run, say, tryRun } from "./run.mjs";
+import { compileTests, configure } from "./cmake.mjs";
+import { countGoogleTest, GoogleTestRun, sumProperties } from "./google-test.mjs";
+import { Progress } from "./progress.mjs";
+import { countsOf, record, recordCount, reportFile, sum } from "./results.mjs";
+import { root } from "./run.mjs";
 
 /** @typedef {import("./results.mjs").Counts} Counts */
-
-/**
- * Configures a CMake build of its own under out/, without building anything.
- *
- * @param {string} variant names the folder
- * @param {readonly ("addon" | "tests" | "bench")[]} parts what is to be built on top of the engine
- * @param {string} [sanitize]
- * @returns {Promise<string>} the folder, from the root
- */
-export async function configure(variant, parts, sanitize = "") {
-  const folder = `out/${variant}`;
-  const settings = [
-    // A benchmark of what users do not run would say nothing.
-    `CMAKE_BUILD_TYPE=${parts.includes("bench") ? "Release" : "RelWithDebInfo"}`,
-    `CMAKE_COMPILE_WARNING_AS_ERROR=${process.env.CI ? "ON" : "OFF"}`,
-    `BLOCKHAUL_ADDON=${parts.includes("addon") ? "ON" : "OFF"}`,
-    `BLOCKHAUL_TESTS=${parts.includes("tests") ? "ON" : "OFF"}`,
-    `BLOCKHAUL_BENCH=${parts.includes("bench") ? "ON" : "OFF"}`,
-    `BLOCKHAUL_SANITIZE=${sanitize}`,
-  ];
-  const defines = settings.map((setting) => `-D${setting}`);
-  await run("cmake", ["-S", ".", "-B", folder, "-G", "Ninja", ...defines], { capture: true });
-  return folder;
-}
 
 /** Suites that run in a simulation: to them, all ways of doing I/O are one. */
 const simulated = "*Proof*";
 
+/** A part of the native tests that one process runs. */
+/** @typedef {{ io: string, index: number, of: number }} Share */
+
 /**
- * Builds the native tests and runs them, once for every way of doing I/O.
+ * Builds the native tests and runs them, once for every way of doing I/O, as many processes at once as there are
+ * processors.
  *
  * @param {string} variant names the build's folder and the run
  * @param {{ sanitize?: string, withAddon?: boolean, env?: Record<string, string>, filter?: string | undefined }} [options]
- * @returns {Promise<Counts[]>}
+ * @returns {Promise<Counts>}
  */
 export async function runNativeTests(
   variant,
   { sanitize = "", withAddon = false, env = {}, filter } = {},
 ) {
-  say(`Building the native tests (${variant})`);
-  const folder = await configure(variant, withAddon ? ["tests", "addon"] : ["tests"], sanitize);
-  await compile("cmake", ["--build", folder]);
-  const all = [];
-  for (const io of ["uring", "threads"]) {
-    const name = `${variant}-${io}`;
-    say(`Native tests (${variant}, BLOCKHAUL_IO=${io})`);
-    const report = reportFile(name);
-    const args = ["--gtest_brief=1", `--gtest_output=json:${report}`];
-    args.push(`--gtest_filter=${io === "uring" ? (filter ?? "*") : without(simulated, filter)}`);
-    const binary = path.join(root, folder, "blockhaul_tests");
-    const { status } = await tryRun(binary, args, { env: { ...env, BLOCKHAUL_IO: io } });
-    const counts = countGoogleTest(report, status);
-    record(name, counts);
-    if (sanitize === "") recordProofs(report);
-    all.push(counts);
-  }
-  return all;
+  const folder = await configure(variant, withAddon ? ["tests", "addon"] : ["tests"], {
+    sanitize,
+  });
+  await compileTests(folder, variant);
+  const binary = path.join(root, folder, "blockhaul_tests");
+
+  const of = availableParallelism();
+  const shares = ["uring", "threads"].flatMap((io) =>
+    Array.from({ length: of }, (_, index) => ({ io, index, of })),
+  );
+  /** @type {GoogleTestRun[]} */
+  const runs = [];
+  /** @type {Counts[]} */
+  const counts = [];
+  /** @type {string[]} */
+  const reports = [];
+  const parts = shares.length;
+  const progress = new Progress(() => inProgress(variant, runs, parts));
+  const work = async () => {
+    for (let share = shares.shift(); share !== undefined; share = shares.shift()) {
+      const run = new GoogleTestRun();
+      runs.push(run);
+      const report = reportFile(`${variant}-${share.io}-${share.index + 1}`);
+      reports.push(report);
+      const status = await run.run(binary, argumentsOf(share, report, filter), {
+        ...env,
+        BLOCKHAUL_IO: share.io,
+        GTEST_TOTAL_SHARDS: String(share.of),
+        GTEST_SHARD_INDEX: String(share.index),
+      });
+      counts.push(countsOf(report, status, (left) => countGoogleTest(left, run.skips)));
+    }
+  };
+  await Promise.all(Array.from({ length: of }, work));
+  progress.end();
+  const total = sum(counts);
+  record(variant, total);
+  if (sanitize === "") recordProofs(reports);
+  return total;
+}
+
+/**
+ * @param {Share} share
+ * @param {string} report
+ * @param {string | undefined} filter
+ */
+function argumentsOf({ io }, report, filter) {
+  const chosen = io === "uring" ? (filter ?? "*") : without(simulated, filter);
+  return [`--gtest_output=json:${report}`, `--gtest_filter=${chosen}`];
+}
+
+/**
+ * @param {string} variant
+ * @param {readonly GoogleTestRun[]} runs
+ * @param {number} parts that there are, one process each
+ */
+function inProgress(variant, runs, parts) {
+  const ended = runs.reduce((total, run) => total + run.ended, 0);
+  const failed = runs.reduce((total, run) => total + run.failed, 0);
+  const which = variant === "native" ? "native tests" : `native tests (${variant})`;
+  return `${which}: ${ended} ended, ${failed} failed, part ${runs.length} of ${parts}`;
 }
 
 /**
@@ -74,10 +102,11 @@ function without(suites, filter = "*") {
 /**
  * Notes for the summary what the proofs have counted (count_cases() in test/native/support/counted.h).
  *
- * @param {string} report GoogleTest's
+ * @param {readonly string[]} files GoogleTest's reports
  */
-function recordProofs(report) {
-  for (const [what, { sum: count, suite }] of sumProperties(report, "counted", "cases")) {
+function recordProofs(files) {
+  const reports = files.filter(existsSync).map((file) => JSON.parse(readFileSync(file, "utf8")));
+  for (const [what, { sum: count, suite }] of sumProperties(reports, "counted", "cases")) {
     const command = suite.includes("Seeds")
       ? "npm run test:seeds"
       : `npm run test:native -- '*${suite.replace(/^.*\//, "")}*'`;

@@ -55,6 +55,7 @@ export const packageGroups = {
   // Debian builds User-Mode Linux for x86-64; elsewhere the tests say that they cannot run.
   guest: process.arch === "x64" ? guest : [],
   test: [
+    ["ccache", "what one build of the tests has compiled, no other compiles again"],
     ["libgtest-dev", "the native tests"],
     ["python3-rbd", "reads and writes RBD images independently of the engine"],
     ["qemu-utils", "qemu-img: reads and writes images independently of the engine"],

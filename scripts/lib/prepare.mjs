@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-
+import { installWithApt } from "./apt.mjs";
 import { buildNative, buildTypeScript, nativeStamp, typeScriptStamp } from "./builds.mjs";
 import { packageGroups } from "./packages.mjs";
-import { exitMissing, npm, root, run, Stop, say, tryRun } from "./run.mjs";
+import { withProgress } from "./progress.mjs";
+import { exitMissing, npm, root, Stop, say, tryRun } from "./run.mjs";
 
 /** @typedef {import("./packages.mjs").PackageGroup} PackageGroup */
 
@@ -41,17 +42,15 @@ export async function installPackages(groups) {
     process.getuid?.() === 0 &&
     (await tryRun("apt-get", ["--version"], { capture: true })).status === 0;
   say(mayInstall ? "Installing Debian packages:" : "These Debian packages are missing:");
-  for (const [name, reason] of missing) say(`  ${name.padEnd(16)} ${reason}`);
+  for (const [name, reason] of missing) say(`  ${name.padEnd(24)} ${reason}`);
   if (!mayInstall) {
-    const line = `sudo apt-get install --no-install-recommends -y ${names.join(" ")}`;
-    throw new Stop(`\nInstall them, then run this again:\n\n  ${line}\n`, exitMissing);
+    const install = `sudo apt-get install --no-install-recommends -y ${names.join(" ")}`;
+    throw new Stop(
+      `\nInstall them, then run this again:\n\n  sudo apt-get update && ${install}\n`,
+      exitMissing,
+    );
   }
-  const env = { DEBIAN_FRONTEND: "noninteractive" };
-  await run("apt-get", ["update", "-qq"], { env, capture: true });
-  await run("apt-get", ["install", "-qq", "-y", "--no-install-recommends", ...names], {
-    env,
-    capture: true,
-  });
+  await installWithApt(names);
 }
 
 /** @returns {Promise<Set<string> | undefined>} undefined where there is no dpkg */
@@ -67,8 +66,9 @@ async function installedPackages() {
 /** Runs `npm ci` unless node_modules holds what package-lock.json says. */
 export async function installModules() {
   if (modulesMatchLock()) return;
-  say("Installing node modules (npm ci)");
-  await npm("ci");
+  await withProgress("Installing node modules (npm ci: some 40 MB, 10 s to a minute)", () =>
+    npm("ci"),
+  );
 }
 
 function modulesMatchLock() {

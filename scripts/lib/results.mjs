@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-import { root } from "./run.mjs";
+import { root, say } from "./run.mjs";
 
 // Every test run leaves a small file in out/results; .ci/run adds them up.
 
@@ -9,11 +9,26 @@ import { root } from "./run.mjs";
  * @typedef {object} Counts
  * @property {number} passed
  * @property {number} failed
- * @property {number} skipped
  * @property {readonly string[]} failures what failed, a few words or lines each, for the summary
+ * @property {readonly Skip[]} skips
+ * @property {readonly FileCost[]} files
+ *
+ * @typedef {object} Skip a test that was not run
+ * @property {string} what
+ * @property {string} why
+ *
+ * @typedef {object} FileCost what a file of tests cost
+ * @property {string} file from the root; of GoogleTest's: the suite
+ * @property {number} wall seconds
+ * @property {number} [cpu] seconds, its processes' that have ended; not known of one suite of GoogleTest's
  */
 
 const folder = path.join(root, "out", "results");
+
+/** What a run without tests counts. */
+export const nothing = /** @type {Counts} */ (
+  Object.freeze({ passed: 0, failed: 0, failures: [], skips: [], files: [] })
+);
 
 /**
  * A place for a runner's own report, without an old one.
@@ -28,113 +43,37 @@ export function reportFile(name) {
 }
 
 /**
- * Reads GoogleTest's report. A run that crashed left none: one failure.
+ * The counts that a run left, or, where it crashed and left none, one failure.
  *
- * @param {string} file
+ * @param {string} file the runner's report
  * @param {number} status the runner's exit status
+ * @param {(report: any) => Counts} read
  * @returns {Counts}
  */
-export function countGoogleTest(file, status) {
-  if (!existsSync(file)) return withoutReport(file, status);
-  const { testsuites } = JSON.parse(readFileSync(file, "utf8"));
-  const tests = testsuites.flatMap(
-    (/** @type {{ testsuite: unknown[] }} */ suite) => suite.testsuite,
-  );
-  /** @type {{ classname: string, name: string, failures: { failure: string }[] }[]} */
-  const failedOnes = tests.filter((/** @type {{ failures?: unknown }} */ test) => test.failures);
-  const failed = failedOnes.length;
-  const failures = failedOnes.map((test) =>
-    excerpt(`${test.classname}.${test.name}`, test.failures[0]?.failure),
-  );
-  const skipped = tests.filter(
-    (/** @type {{ result: string }} */ test) => test.result === "SKIPPED",
-  ).length;
-  return atLeastOneFailed(
-    { passed: tests.length - failed - skipped, failed, skipped, failures },
-    status,
-  );
-}
-
-/**
- * Adds up a number that tests note in GoogleTest's report (RecordProperty), by a text that they note with it.
- *
- * @param {string} file
- * @param {string} textName
- * @param {string} numberName
- * @returns {Map<string, { sum: number, suite: string }>} by the text; with the suite of the first test
- */
-export function sumProperties(file, textName, numberName) {
-  /** @type {Map<string, { sum: number, suite: string }>} */
-  const sums = new Map();
-  if (!existsSync(file)) return sums;
-  const { testsuites } = JSON.parse(readFileSync(file, "utf8"));
-  for (const { name: suite, testsuite } of testsuites) {
-    for (const test of testsuite) {
-      const text = test[textName];
-      if (text === undefined) continue;
-      const known = sums.get(text) ?? { sum: 0, suite };
-      sums.set(text, { ...known, sum: known.sum + Number(test[numberName]) });
-    }
+export function countsOf(file, status, read) {
+  if (!existsSync(file)) {
+    const failure = `${path.basename(file, ".json")}: ended with ${status}, without a report`;
+    return { ...nothing, failed: 1, failures: [failure] };
   }
-  return sums;
-}
-
-/**
- * Reads vitest's report.
- *
- * @param {string} file
- * @param {number} status the runner's exit status
- * @returns {Counts}
- */
-export function countVitest(file, status) {
-  if (!existsSync(file)) return withoutReport(file, status);
-  const report = JSON.parse(readFileSync(file, "utf8"));
-  /** @type {{ name: string, status: string, message: string, assertionResults: { fullName: string, status: string, failureMessages: string[] }[] }[]} */
-  const files = report.testResults;
-  const failures = files.flatMap(({ name, status: outcome, message, assertionResults }) => {
-    const tests = assertionResults.filter((test) => test.status === "failed");
-    const at = path.relative(root, name);
-    if (tests.length === 0) return outcome === "failed" ? [excerpt(at, message)] : [];
-    return tests.map((test) => excerpt(`${at}: ${test.fullName}`, test.failureMessages[0]));
-  });
-  const counts = {
-    passed: report.numPassedTests,
-    failed: report.numFailedTests,
-    skipped: report.numPendingTests + report.numTodoTests,
-    failures,
-  };
-  return atLeastOneFailed(counts, status);
-}
-
-/**
- * @param {string} file the report that is not there
- * @param {number} status
- * @returns {Counts}
- */
-function withoutReport(file, status) {
-  const failure = `${path.basename(file, ".json")}: ended with ${status}, without a report`;
-  return { passed: 0, failed: 1, skipped: 0, failures: [failure] };
-}
-
-/**
- * @param {string} name
- * @param {string} [message]
- */
-function excerpt(name, message = "") {
-  const lines = message.split("\n").filter((line) => line.trim() !== "");
-  return [name, ...lines.slice(0, 6).map((line) => `    ${line}`)].join("\n");
-}
-
-/**
- * A runner may fail without a failed test: a file that does not load, a leak found at the end.
- *
- * @param {Counts} counts
- * @param {number} status
- */
-function atLeastOneFailed(counts, status) {
+  const counts = read(JSON.parse(readFileSync(file, "utf8")));
+  // A runner may fail without a failed test: a file that does not load, a leak found at the end.
   if (status === 0 || counts.failed > 0) return counts;
   const unnamed = [`a run ended with ${status}, and no test failed`];
   return { ...counts, failed: 1, failures: counts.failures.length > 0 ? counts.failures : unnamed };
+}
+
+/**
+ * A failed test in the summary.
+ *
+ * @param {string} name
+ * @param {string} message
+ * @param {string} again the command that runs it again
+ */
+export function failureInWords(name, message, again) {
+  const lines = message.split("\n").filter((line) => line.trim() !== "");
+  return [name, ...lines.slice(0, 6).map((line) => `    ${line}`), `    again: ${again}`].join(
+    "\n",
+  );
 }
 
 /**
@@ -166,32 +105,74 @@ export function recordCount(name, count) {
 
 /** @returns {ProofCount[]} in the order of their names */
 export function recordedCounts() {
-  const counts = path.join(folder, "counts");
-  const names = existsSync(counts) ? readdirSync(counts).sort() : [];
-  return names.map((name) => JSON.parse(readFileSync(path.join(counts, name), "utf8")));
+  return filesIn(path.join(folder, "counts"));
 }
 
 /** @returns {Counts} the sum of what was recorded */
 export function recorded() {
-  const names = existsSync(folder)
-    ? readdirSync(folder).filter((name) => name.endsWith(".json"))
-    : [];
-  return sum(names.map((name) => JSON.parse(readFileSync(path.join(folder, name), "utf8"))));
+  return sum(filesIn(folder));
 }
 
-/** @param {readonly Counts[]} all */
+/** Forgets what earlier runs have left. */
+export function forgetResults() {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** @param {string} from */
+function filesIn(from) {
+  const names = existsSync(from) ? readdirSync(from).sort() : [];
+  return names
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => JSON.parse(readFileSync(path.join(from, name), "utf8")));
+}
+
+/**
+ * @param {readonly Counts[]} all
+ * @returns {Counts}
+ */
 export function sum(all) {
-  const total = { passed: 0, failed: 0, skipped: 0, failures: /** @type {string[]} */ ([]) };
-  for (const counts of all) {
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
-    total.failures.push(...counts.failures);
-  }
-  return total;
+  return {
+    passed: all.reduce((total, { passed }) => total + passed, 0),
+    failed: all.reduce((total, { failed }) => total + failed, 0),
+    failures: all.flatMap(({ failures }) => failures),
+    skips: all.flatMap(({ skips }) => skips),
+    files: all.flatMap(({ files }) => files),
+  };
 }
 
 /** @param {Counts} counts */
-export function inWords({ passed, failed, skipped }) {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+export function inWords({ passed, failed, skips }) {
+  const skipped = skips.length > 0 ? `, ${skips.length} skipped` : "";
+  return `${passed} passed, ${failed} failed${skipped}`;
+}
+
+/**
+ * The end of a run: what failed, what was not tested here and why, and as the last line the counts.
+ *
+ * @param {Counts} counts
+ */
+export function sayResults(counts) {
+  if (counts.failures.length > 0) say(`\nFailed (${counts.failures.length}):`);
+  for (const failure of counts.failures) say(`- ${failure}`);
+  if (counts.skips.length > 0) say(`\nNot tested on this machine (${counts.skips.length}):`);
+  for (const [why, what] of grouped(counts.skips)) {
+    say(
+      `- ${why}: ${what.length > 3 ? `${what.slice(0, 2).join("; ")}; and ${what.length - 2} more` : what.join("; ")}`,
+    );
+  }
+  say(`\n${inWords(counts)}`);
+}
+
+/**
+ * @param {readonly Skip[]} skips
+ * @returns {Map<string, string[]>} what was skipped, by the reason
+ */
+function grouped(skips) {
+  /** @type {Map<string, string[]>} */
+  const reasons = new Map();
+  for (const { what, why } of skips) {
+    const known = reasons.get(why) ?? [];
+    reasons.set(why, known.includes(what) ? known : [...known, what]);
+  }
+  return reasons;
 }

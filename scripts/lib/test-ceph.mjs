@@ -1,9 +1,9 @@
 import { mkdtempSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { startCeph } from "../../test/support/ceph.mjs";
-import { say } from "./run.mjs";
+import { atInterrupt, say } from "./run.mjs";
 
 /**
  * Runs tests with a throw-away Ceph, which they find in BLOCKHAUL_TEST_CEPH_CONF. Where that names one already,
@@ -18,15 +18,11 @@ export async function withCeph(body) {
   say("Starting a throw-away Ceph");
   const cluster = await startCeph({ dir: mkdtempSync(path.join(tmpdir(), "blockhaul-ceph-")) });
   process.env.BLOCKHAUL_TEST_CEPH_CONF = cluster.conf;
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
-    process.once(signal, async () => {
-      await cluster.stop();
-      process.exit(128 + constants.signals[signal]);
-    });
-  }
+  const takeBack = atInterrupt(() => cluster.stop());
   try {
     return await body();
   } finally {
+    takeBack();
     await cluster.stop();
   }
 }

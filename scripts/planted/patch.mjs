@@ -25,7 +25,7 @@ import { root, Stop } from "../lib/run.mjs";
 export const folder = path.join(root, "test", "planted");
 
 /**
- * The bugs of the folder, in the order of the files that they change: what two in a row change is compiled once.
+ * The bugs of the folder, in the order of the files that they change.
  *
  * @returns {PlantedBug[]}
  * @throws {Stop} where a patch is malformed
@@ -88,23 +88,4 @@ function parseCatcher(text) {
   if (filter !== undefined) return { kind: "native", filter };
   const [, file, pattern] = /^unit\s+(test\/\S+\.test\.ts)(?:\s+-t\s+"(.+)")?$/.exec(text) ?? [];
   return file === undefined ? undefined : { kind: "unit", file, pattern };
-}
-
-/**
- * One of several machines' part of the bugs.
- *
- * @template Item
- * @param {readonly Item[]} items
- * @param {string} shard "1/4": the first of four
- * @returns {Item[]}
- * @throws {Stop}
- */
-export function shardOf(items, shard) {
-  const [, part, parts] = /^([1-9]\d*)\/([1-9]\d*)$/.exec(shard) ?? [];
-  if (part === undefined || Number(part) > Number(parts)) {
-    throw new Stop(`--shard ${shard}: say which of how many, as in 1/4`, 2);
-  }
-  // Neighbours change the same file: they stay together, so that it is compiled here alone.
-  const from = Math.floor((items.length * (Number(part) - 1)) / Number(parts));
-  return items.slice(from, Math.floor((items.length * Number(part)) / Number(parts)));
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
-import type { NativeFileLock } from "../native.js";
+import type { NativeFileLock } from "../native-host.js";
 import { stepKind } from "./kinds.js";
 import type { AttachmentRecord } from "./record.js";
 import type { RecordedStep, StepData, StepKind } from "./step.js";
@@ -61,6 +61,15 @@ export class Attachment {
     const index = steps.findLastIndex(isIt);
     if (index < 0) throw new BlockhaulError("ERR_INTERNAL", { message: `no step ${kind.name}` });
     await this.#save({ steps: steps.with(index, { kind: kind.name, data }) });
+  }
+
+  /** Takes a step back out, the newest with the same key, whose thing is gone: one that comes later is another's. */
+  async forget<Data extends StepData>(kind: StepKind<Data>, data: Data): Promise<void> {
+    const { steps } = this.#record;
+    const isIt = (step: RecordedStep) =>
+      step.kind === kind.name && kind.key(step.data as Data) === kind.key(data);
+    const index = steps.findLastIndex(isIt);
+    if (index >= 0) await this.#save({ steps: steps.toSpliced(index, 1) });
   }
 
   /**

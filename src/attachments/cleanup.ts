@@ -41,7 +41,7 @@ export interface CleanedAttachment {
 /**
  * Every attachment of this host, oldest first.
  *
- * @throws BlockhaulError ERR_IO for a file that is no record
+ * @throws BlockhaulError ERR_JOURNAL for a file that is no record
  */
 export async function listAttachments(): Promise<AttachmentStatus[]> {
   const described = (await attachmentStore.list()).map(describeRecord);
@@ -51,7 +51,7 @@ export async function listAttachments(): Promise<AttachmentStatus[]> {
 /**
  * Undoes every abandoned attachment, newest first; as often as it is called. Others are left alone.
  *
- * @throws BlockhaulError ERR_TIMEOUT where others attach or detach for too long, ERR_IO for a file
+ * @throws BlockhaulError ERR_TIMEOUT where others attach or detach for too long, ERR_JOURNAL for a file
  *   that is no record. What cannot be undone is in the answer.
  */
 export function cleanUpAttachments(): Promise<CleanedAttachment[]> {

@@ -1,9 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
-import type { NativeFileLock } from "../native.js";
+import type { NativeFileLock } from "../native-host.js";
 import { withFileLock } from "../system/file-lock.js";
-import { lockFolder } from "../system/state-directory.js";
+import { lockFolder, makeStateFolder } from "../system/state-directory.js";
 import { inStateDirectory } from "./store.js";
 
 /** Logins may time out one after the other, and detached devices may take a while to go. */
@@ -24,7 +23,7 @@ export async function withHostLock<Result>(
   signal?: AbortSignal,
 ): Promise<Result> {
   const folder = lockFolder();
-  await inStateDirectory(() => mkdir(folder, { recursive: true, mode: 0o700 }));
+  await inStateDirectory(() => makeStateFolder(folder));
   const file = path.join(folder, "attach.lock");
   const holding = async (lock: NativeFileLock) => {
     held = lock;

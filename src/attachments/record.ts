@@ -1,3 +1,4 @@
+import { seal, unseal } from "../system/sealed.js";
 import type { RecordedStep, StepData } from "./step.js";
 
 /** What is on disk of an attachment: `<state>/attachments/<id>.json`, one JSON object. */
@@ -23,19 +24,14 @@ export interface AttachmentRecord {
 
 export const ATTACHMENT_ID = /^[0-9a-f]{12}$/;
 
-/** A record out of its text; undefined where that is none. */
+/** A record out of its text; undefined where that is none, or was changed since it was written. */
 export function parseRecord(text: string): AttachmentRecord | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  return isRecord(parsed) ? parsed : undefined;
+  const unsealed = unseal(text);
+  return "value" in unsealed && isRecord(unsealed.value) ? unsealed.value : undefined;
 }
 
 export function formatRecord(record: AttachmentRecord): string {
-  return `${JSON.stringify(record, undefined, 2)}\n`;
+  return seal(record);
 }
 
 function isRecord(value: unknown): value is AttachmentRecord {

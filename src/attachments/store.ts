@@ -1,10 +1,12 @@
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
-import { type NativeFileLock, native } from "../native.js";
+import { native } from "../native.js";
+import type { NativeFileLock } from "../native-host.js";
 import { fileOfDraft, removeDurably, writeDurably } from "../system/durable-file.js";
-import { stateDirectory } from "../system/state-directory.js";
+import { checkStateFolder, makeStateFolder, stateDirectory } from "../system/state-directory.js";
+import { readOwn } from "../system/trusted.js";
 import { waitFor } from "../system/wait.js";
 import { type AttachmentRecord, formatRecord, parseRecord } from "./record.js";
 
@@ -12,8 +14,13 @@ const RECORD_NAME = /^([0-9a-f]{12})\.json$/;
 const LOCK_NAME = /^([0-9a-f]{12})\.lock$/;
 /** Whoever only looks whether somebody holds a lock has it for a moment. */
 const LOOK_MS = 100;
+/** Bytes. */
+const LARGEST = 1024 ** 2;
 
-/** The records of this host's attachments. The caller has the host's lock, but for `list` and `look`. */
+/**
+ * The records of this host's attachments. The caller has the host's lock, but for `list` and `look`. What somebody else
+ * could have written does not count: ERR_PERMISSION.
+ */
 export const attachmentStore = {
   save(record: AttachmentRecord): Promise<void> {
     return inStateDirectory(() => writeDurably(fileOf(record.id), formatRecord(record)));
@@ -35,7 +42,7 @@ export const attachmentStore = {
    */
   hold(id: string): Promise<NativeFileLock | undefined> {
     return inStateDirectory(async () => {
-      await mkdir(folder(), { recursive: true, mode: 0o700 });
+      await makeStateFolder(folder());
       const take = async () => native().lockFile(lockOf(id)) ?? undefined;
       return waitFor(take, { deadlineMs: LOOK_MS });
     });
@@ -56,8 +63,8 @@ export const attachmentStore = {
   /**
    * Every attachment, oldest first.
    *
-   * @throws BlockhaulError ERR_IO for a file that is no record: what it stood for is not known, so
-   *   nothing may be taken for free
+   * @throws BlockhaulError ERR_JOURNAL for a file that is no record, or was changed: what it stood for is not known,
+   *   so nothing may be taken for free
    */
   list(): Promise<AttachmentRecord[]> {
     return inStateDirectory(async () => {
@@ -88,16 +95,15 @@ export const attachmentStore = {
 /** A record; undefined where it was undone in the meantime. */
 async function read(id: string): Promise<AttachmentRecord | undefined> {
   const file = fileOf(id);
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
+  const bytes = await readOwn(file, LARGEST).catch((error: unknown) => {
+    throw toBlockhaulError(error).withContext({ volume: file });
   });
-  if (text === undefined) return undefined;
-  const record = parseRecord(text);
+  if (bytes === undefined) return undefined;
+  const record = parseRecord(bytes.toString("utf8"));
   // A copy under another name would be undone twice, and never go.
   if (record?.id === id) return record;
-  throw new BlockhaulError("ERR_IO", {
-    message: `${file} is no record of an attachment`,
+  throw new BlockhaulError("ERR_JOURNAL", {
+    message: `${file} is no record of an attachment, or was changed or damaged since it was written`,
     hint: "look at it, undo by hand what it stands for, then remove it",
   });
 }
@@ -120,9 +126,10 @@ async function isThere(file: string): Promise<boolean> {
   );
 }
 
-/** Does something in the state directory; what that meets comes with what to do about it. */
+/** Does something in the state directory, where that is nobody else's; what that meets comes with what to do about it. */
 export async function inStateDirectory<Result>(action: () => Promise<Result>): Promise<Result> {
   try {
+    await checkStateFolder(folder());
     return await action();
   } catch (error) {
     throw toBlockhaulError(error).withContext({

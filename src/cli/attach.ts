@@ -2,7 +2,7 @@ import { attachVolume, BlockhaulError, formatSize, type KeptAttachment } from ".
 import type { CommandRun } from "./command.js";
 import type { listingOptions } from "./command-options.js";
 import { StoppedBySignal } from "./error-report.js";
-import { StopSignals } from "./stop-signals.js";
+import { type StopSignal, StopSignals } from "./stop-signals.js";
 import { alignFields } from "./table.js";
 
 export const runAttach: CommandRun<typeof listingOptions> = async (
@@ -19,7 +19,7 @@ export const runAttach: CommandRun<typeof listingOptions> = async (
     if (options.json)
       stdout.json({ type: "attached", ...attached, failures: failuresOf(attached) });
     else if (options.quiet) stdout.line(attached.path);
-    else stdout.write(attachedText(attached));
+    else stdout.lines(attachedLines(attached));
     for (const failure of attached.failures)
       stderr.line(`warning: a path is missing: ${failure.message}`);
   } catch (error) {
@@ -32,14 +32,14 @@ export const runAttach: CommandRun<typeof listingOptions> = async (
 };
 
 /** Where it could not all be undone, that is what has to be said. */
-function stopped(signal: "SIGINT" | "SIGTERM", error: unknown): StoppedBySignal {
+function stopped(signal: StopSignal, error: unknown): StoppedBySignal {
   if (!(error instanceof BlockhaulError)) return new StoppedBySignal(signal, String(error));
   const isClean = error.code === "ERR_CANCELLED" && !(error.cause instanceof AggregateError);
   if (isClean) return new StoppedBySignal(signal, "stopped; nothing stays attached");
   return new StoppedBySignal(signal, error.message, error.hint);
 }
 
-function attachedText(attached: KeptAttachment): string {
+function attachedLines(attached: KeptAttachment): string[] {
   const { wwid, serial, size } = attached.identity;
   return alignFields([
     ["device", attached.path],

@@ -17,7 +17,7 @@ export const runAttachments: CommandRun<typeof listingOptions> = async (
     if (!options.quiet) stdout.line("nothing is attached");
     return 0;
   }
-  stdout.write(
+  stdout.lines(
     alignTable(
       ["id", "state", "device", "since", "process", "ref"],
       attachments.map(({ id, state, device, createdAt, pid, ref }) => [

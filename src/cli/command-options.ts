@@ -8,6 +8,7 @@ import {
   PATIENCE,
   PROGRESS,
   QUIET_AND_VERBOSE,
+  READING_ENGINE,
   SALVAGE,
   STATE_DIR,
   VERIFY,
@@ -28,18 +29,29 @@ export const refOptions = [CONFIG, ...listingOptions] as const satisfies readonl
 
 /** Of commands that read whole volumes for their digests. */
 const READING = [
-  ...ENGINE,
+  ...READING_ENGINE,
   ...LIMITS,
   PROGRESS,
   ...refOptions,
   ...PATIENCE,
 ] as const satisfies readonly OptionSpec[];
 
+const STREAM_SIZE = {
+  name: "size",
+  kind: "size",
+  help: "of a pipe: the bytes that will come (as many as what it is compared with has)",
+} as const satisfies OptionSpec;
+
 export const copyOptions = [
   {
     name: "create",
     kind: "flag",
-    help: "make the target, at the source's size; it must not exist yet",
+    help: "make the target, at the source's size or --size; it must not exist yet",
+  },
+  {
+    name: "size",
+    kind: "size",
+    help: "with --create: the target's size (the source's); of a source that is a pipe: the bytes that will come",
   },
   {
     name: "snapshot",
@@ -155,11 +167,13 @@ export const verifyOptions = [
     help: "compare with what this manifest says, in place of a target",
   },
   { name: "digest", kind: "choice", choices: ["xxh3", "sha256"], help: "to compare by (xxh3)" },
+  STREAM_SIZE,
   ...READING,
 ] as const satisfies readonly OptionSpec[];
 
 export const digestOptions = [
   { name: "digest", kind: "choice", choices: ["xxh3", "sha256"], help: "which one (xxh3)" },
+  STREAM_SIZE,
   ...READING,
 ] as const satisfies readonly OptionSpec[];
 
@@ -229,6 +243,12 @@ export const migrateOptions = [
     help: "copy: move every byte, even where storage has a shorter way (auto)",
   },
   {
+    name: "freeze",
+    kind: "choice",
+    choices: ["snapshot", "exclusive", "none"],
+    help: "how the source is kept from changing (the best way that its storage knows)",
+  },
+  {
     name: "no-verify",
     kind: "flag",
     help: "do not read the target back",
@@ -274,7 +294,28 @@ export const migrateOptions = [
 export const abortOptions = [STATE_DIR, ...refOptions] as const satisfies readonly OptionSpec[];
 
 export const resumeOptions = [
+  {
+    name: "keep-source",
+    kind: "flag",
+    help: "of a migration: do not remove the source, though it was told to",
+  },
+  {
+    name: "method",
+    kind: "choice",
+    choices: ["copy"],
+    help: "of a migration: move every byte, where storage's shorter way does not work",
+  },
   STATE_DIR,
+  {
+    name: "fast",
+    kind: "flag",
+    help: "read back only the last 256MiB of what is recorded; what others wrote before that is not found then",
+  },
+  {
+    name: "overwrite",
+    kind: "flag",
+    help: "the target is this copy's alone: copy again what it does not hold any more",
+  },
   ...LIMITS,
   PROGRESS,
   ...refOptions,

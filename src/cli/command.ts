@@ -1,11 +1,14 @@
 import type { OptionSpec, OptionValues } from "./options.js";
 import type { Output } from "./output.js";
+import type { ProgressRequests } from "./progress-requests.js";
 
 /** What a command works with, besides its arguments. */
 export interface CommandContext {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Who asks for progress by a signal. */
+  readonly requests: ProgressRequests;
 }
 
 export interface ArgumentSpec {

@@ -31,10 +31,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       "by somebody, lies on the disk of the running system, or carries a file system, a partition table " +
       "or another signature is refused, and so is a source that somebody may write to. Each of these has " +
       "a flag that allows it, and --dry-run says what was found. A journal is kept meanwhile: what is cut " +
-      "short goes on with `blockhaul resume`.",
+      "short goes on with `blockhaul resume`. - is standard input or output; a pipe that ends before --size, or before " +
+      "the target's end, was cut short and is an error.",
     arguments: [
-      { name: "source", kind: "ref", help: "what to read: a path or a ref" },
-      { name: "target", kind: "ref", help: "what to write: a path or a ref" },
+      { name: "source", kind: "ref", help: "what to read: a path, a ref, or -" },
+      { name: "target", kind: "ref", help: "what to write: a path, a ref, or -" },
     ],
     options: copyOptions,
     examples: [
@@ -46,6 +47,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["blockhaul copy --allow-signature disk.img /dev/sdb", "over the file system that is on it"],
       ["blockhaul copy disk.img null:", "read it and print its digest"],
       ["blockhaul copy --verify disk.img /dev/sdb", "and read the target back"],
+      ["blockhaul copy rbd:vms/disk-1@before - | zstd > disk-1.zst", "into a pipe"],
+      [
+        "zstd -dc disk-1.zst | blockhaul copy --create --size 10GiB - rbd:vms/disk-2",
+        "and out of one",
+      ],
       ["blockhaul copy --salvage /dev/sdc rescued.img", "what can still be read of a failing disk"],
     ],
     load: async () => (await import("./copy.js")).runCopy,
@@ -131,7 +137,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     description:
       "Alone it lists them. `show JOB` says all of one. `rm JOB...` forgets jobs; their targets stay as they " +
       "are. `throttle JOB RATE` limits one that runs to so many bytes a second (0 or none: no limit), " +
-      "`pause JOB` has it begin nothing new, `continue JOB` ends that. With -q it lists ids alone.",
+      "`pause JOB` has it begin nothing new, `continue JOB` ends that. With -q it lists ids alone. What is done " +
+      "goes from the list by itself: after 90 days, and of many copies all but the last 200.",
     arguments: [
       {
         name: "action",
@@ -220,7 +227,9 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "the volumes of a backend and its room; or the backends",
     description:
       "Names, sizes and what is allocated, where the driver of the backend can list its volumes. Without a " +
-      "backend, the backends that blockhaul.yaml names. With -q it prints names alone.",
+      "backend, the backends that blockhaul.yaml names. With -q it prints names alone, a line each: a " +
+      "control character in one stands there as \\x0a or \\u202e, and a backslash twice, so that bash's " +
+      "`printf %b` gives the name back.",
     arguments: [
       { name: "backend", kind: "backend", optional: true, help: "its name (list the backends)" },
     ],

@@ -20,8 +20,8 @@ export const PROGRESS = {
   help: "how to show it, on stderr (auto: a bar on a terminal, else a line now and then)",
 } as const satisfies OptionSpec;
 
-/** How the engine reads. */
-export const ENGINE = [
+/** How much is under way at once. */
+const WINDOW = [
   {
     name: "requests",
     kind: "count",
@@ -50,11 +50,26 @@ export const ENGINE = [
     environment: "BLOCKHAUL_THREADS",
     help: "threads that drive requests, up to 64 (1)",
   },
+] as const satisfies readonly OptionSpec[];
+
+/** How the engine copies. */
+export const ENGINE = [
+  ...WINDOW,
   {
     name: "no-extents",
     kind: "flag",
     environment: "BLOCKHAUL_NO_EXTENTS",
     help: "read all of the source, without asking where it holds data",
+  },
+] as const satisfies readonly OptionSpec[];
+
+/** How volumes are read for their digests: what is to prove something asks for no hints. */
+export const READING_ENGINE = [
+  ...WINDOW,
+  {
+    name: "fast",
+    kind: "flag",
+    help: "read only where a volume says that it holds data; what it says wrongly is not found then",
   },
 ] as const satisfies readonly OptionSpec[];
 
@@ -115,9 +130,10 @@ export const VERIFY = [
   {
     name: "verify",
     kind: "flag",
+    choices: ["source"],
     environment: "BLOCKHAUL_VERIFY",
     heading: PROOF,
-    help: "read the target back afterwards, and compare it with what was read from the source",
+    help: "read the target back afterwards, and compare it with what was read from the source; --verify=source reads all of the source again, too",
   },
   {
     name: "repair",

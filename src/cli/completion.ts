@@ -23,6 +23,6 @@ export const runCompletion: CommandRun<typeof completionOptions> = async (
       message: `no completion for "${shell}"; there is one for ${Object.keys(SCRIPTS).join(", ")}`,
     });
   }
-  stdout.write(script(COMMANDS));
+  stdout.lines(script(COMMANDS).trimEnd().split("\n"));
   return 0;
 };

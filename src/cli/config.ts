@@ -1,8 +1,9 @@
-import { BlockhaulError, type Config, readConfig } from "../index.js";
+import { BlockhaulError, type Config, type ConfigFile, readConfig } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
 import type { configOptions } from "./command-options.js";
 import type { OptionValues } from "./options.js";
 import { plural } from "./table.js";
+import { visible } from "./visible.js";
 
 type Options = OptionValues<typeof configOptions>;
 type Action = (config: Config, options: Options, context: CommandContext) => Promise<void> | void;
@@ -24,7 +25,8 @@ export const runConfig: CommandRun<typeof configOptions> = async (
 };
 
 function check({ files, backends }: Config, options: Options, { stdout }: CommandContext): void {
-  const read = files.filter(({ found }) => found).map(({ path }) => path);
+  const isRead = ({ found, skipped }: ConfigFile) => found && skipped === undefined;
+  const read = files.filter(isRead).map(({ path }) => path);
   if (options.json) stdout.json({ type: "checked", files: read, backends: [...backends.keys()] });
   else if (options.quiet) return;
   else if (read.length === 0) {
@@ -41,20 +43,38 @@ async function show(config: Config, options: Options, { stdout }: CommandContext
     return;
   }
   if (!options.quiet) {
-    for (const { path, found } of files) stdout.line(`# ${path}${found ? "" : " (missing)"}`);
+    for (const file of files) stdout.line(`# ${file.path}${stateOf(file)}`);
   }
-  stdout.write(await settingsText(config, options.origin === true));
+  stdout.lines(await settingsLines(config, options.origin === true));
+}
+
+function stateOf({ found, skipped }: ConfigFile): string {
+  if (skipped !== undefined) return " (not read)";
+  return found ? "" : " (missing)";
 }
 
 /** The settings as one YAML file, which would be read as they are. */
-async function settingsText({ settings, origins }: Config, withOrigins: boolean): Promise<string> {
-  const { Document, isScalar } = await import("yaml");
+async function settingsLines(
+  { settings, origins }: Config,
+  withOrigins: boolean,
+): Promise<string[]> {
+  const { Document, isScalar, visit } = await import("yaml");
   const document = new Document(settings, { aliasDuplicateObjects: false });
   for (const { path, file, line } of withOrigins ? origins : []) {
     const value = document.getIn(path, true);
-    if (isScalar(value)) value.comment = ` ${file}:${line}`;
+    if (isScalar(value)) value.comment = ` ${visible(`${file}:${line}`)}`;
   }
-  return document.toString({ lineWidth: 0 });
+  visit(document, {
+    // What the output escapes is YAML's own escape only between double quotes.
+    Scalar: (_, scalar) => {
+      const { value } = scalar;
+      if (typeof value === "string" && visible(value) !== value) scalar.type = "QUOTE_DOUBLE";
+    },
+  });
+  return document
+    .toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER })
+    .trimEnd()
+    .split("\n");
 }
 
 function invalid(message: string): BlockhaulError {

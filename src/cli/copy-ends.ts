@@ -2,15 +2,18 @@
 import {
   BlockhaulError,
   type CreateOptions,
+  type NewVolume,
   openVolume,
   resolveRef,
   type Side,
+  sizeInWords,
   type Volume,
   type VolumeDriver,
 } from "../index.js";
 import type { copyOptions } from "./command-options.js";
 import { CREATION_FLAGS, creationOf } from "./creation-options.js";
 import type { OptionValues } from "./options.js";
+import { sizeForStream } from "./streams.js";
 
 type Options = OptionValues<typeof copyOptions>;
 
@@ -23,20 +26,33 @@ export interface CopyTarget {
   readonly missing?: string;
 }
 
-/** Opens the source, or a snapshot of it; a dry run takes none. */
-export function openSource(ref: string, options: Options, signal: AbortSignal): Promise<Volume> {
+/**
+ * Opens the source, or a snapshot of it; a dry run takes none.
+ *
+ * @param target the ref of what a stream is to fill
+ */
+export function openSource(
+  ref: string,
+  target: string,
+  { size: told, create, ...options }: Options,
+  signal: AbortSignal,
+): Promise<Volume> {
   const snapshot = options.snapshot && !options.dryRun;
-  return onSide("source", () => openVolume(ref, { signal, snapshot }));
+  return onSide("source", async () => {
+    // A target that is to be made cannot say how large it is.
+    const size = create ? told : await sizeForStream(ref, { size: told, other: target, signal });
+    return openVolume(ref, { signal, snapshot, size });
+  });
 }
 
 /**
- * Opens the target, and makes it where that was asked for or goes without saying.
+ * Opens the target, and makes it like the source where that was asked for or goes without saying.
  *
  * @throws BlockhaulError ERR_NOT_FOUND with a hint where it would have to be asked for
  */
 export function openTarget(
   ref: string,
-  size: number,
+  { ref: like, size }: Pick<Volume, "ref" | "size">,
   options: Options,
   signal: AbortSignal,
 ): Promise<CopyTarget> {
@@ -47,7 +63,7 @@ export function openTarget(
     const isImplied = driver.supports.create === "when-missing";
     if (create?.exclusive) {
       if (options.dryRun) return await lookForMissing(ref, signal);
-      return { volume: await openVolume(ref, { mode: "write", create, signal }), isNew: true };
+      return { volume: await make(ref, { ...create, like }, signal), isNew: true };
     }
     try {
       // Who has claimed it is the guards' to say, where one of them was told to let it pass.
@@ -58,19 +74,37 @@ export function openTarget(
       if (!isImplied) throw driver.supports.create === "when-asked" ? hintAtCreate(error) : error;
       if (options.dryRun) return { volume: undefined, isNew: true, missing: error.message };
     }
-    const made = await openVolume(ref, { mode: "write", create: { size }, signal });
-    return { volume: made, isNew: true };
+    return { volume: await make(ref, { size, like }, signal), isNew: true };
   });
+}
+
+function make(ref: string, create: NewVolume, signal: AbortSignal): Promise<Volume> {
+  return openVolume(ref, { mode: "write", create, signal });
 }
 
 /** What --create and its further options ask for; undefined without them. */
 export function createOptions(options: Options, size: number): CreateOptions | undefined {
   const given = creationOf(options);
-  if (options.create) return { size, exclusive: true, ...given };
+  const larger = options.size;
+  if (options.create) {
+    if (larger !== undefined && larger < size) throw tooSmall(larger, size);
+    return { size: larger ?? size, exclusive: true, ...given };
+  }
+  if (larger !== undefined) {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: "--size is about a new target: it goes with --create",
+    });
+  }
   const [first] = Object.keys(given);
   if (first === undefined) return undefined;
   throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
     message: `${flagOf(first)} is about a new target: it goes with --create`,
+  });
+}
+
+function tooSmall(size: number, source: number): BlockhaulError {
+  return new BlockhaulError("ERR_TARGET_TOO_SMALL", {
+    message: `--size is ${sizeInWords(size)}, less than the source's ${sizeInWords(source)}`,
   });
 }
 

@@ -11,7 +11,7 @@ export function finishCopy(
   { stdout, stderr }: CommandContext,
 ): number {
   if (options.json) stdout.json({ type: "done", ...report });
-  else if (!options.quiet) stdout.write(summary(report));
+  else if (!options.quiet) stdout.lines(summary(report));
   if (report.bad.length === 0) return 0;
   stderr.line(`blockhaul: ${incompleteText(report)}`);
   return DONE_IN_PART;

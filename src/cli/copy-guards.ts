@@ -1,9 +1,9 @@
 /** What the guards of a copy found, and what else there is to say before it begins. */
 import {
-  type CopyNotice,
   checkGuards,
   type GuardFinding,
   noticesOf,
+  noticesOfNew,
   throwRefusal,
   type Volume,
 } from "../index.js";
@@ -48,29 +48,33 @@ export function showFindings(
   if (json) {
     for (const finding of findings) output.json({ type: "guard", ...finding });
   } else if (verbose || dryRun) {
-    output.write(findingsText(findings));
+    output.lines(findingLines(findings));
   }
 }
 
-/** Says what may surprise: to a program, in a dry run, and to somebody who wants to know more. */
+/**
+ * Says what may surprise: to a program, in a dry run, and to somebody who wants to know more. What has to be done by hand
+ * afterwards, and what a new target does not have of the source, is said to everybody but those who want to hear nothing.
+ */
 export async function showNotices(
-  { source, target }: GuardedEnds,
-  { json, verbose, dryRun }: Pick<Options, "json" | "verbose" | "dryRun">,
+  { source, target, targetRef }: GuardedEnds,
+  { json, verbose, dryRun, quiet, size }: Options,
   { stdout, stderr }: CommandContext,
   signal: AbortSignal,
 ): Promise<void> {
-  if (target === undefined || !(json || verbose || dryRun)) return;
-  const notices = await noticesOf(source, target, signal);
+  const isAsked = json || verbose || dryRun;
+  if (quiet && !isAsked) return;
+  const all =
+    target === undefined
+      ? await noticesOfNew(source, { ref: targetRef, size: size ?? source.size }, signal)
+      : await noticesOf(source, target, signal);
+  const notices = isAsked ? all : all.filter(({ notice }) => notice !== "larger-target");
   if (json) for (const notice of notices) stdout.json({ type: "notice", ...notice });
-  else (dryRun ? stdout : stderr).write(noticesText(notices));
+  else (dryRun ? stdout : stderr).lines(notices.map(({ text }) => `note: ${text}`));
 }
 
 /** Each finding as a line. */
-export function findingsText(findings: readonly GuardFinding[]): string {
+export function findingLines(findings: readonly GuardFinding[]): string[] {
   const rows = findings.map(({ guard, state, found }) => [`  ${guard}`, state, found]);
   return alignTable(["guards:", "", ""], rows);
-}
-
-export function noticesText(notices: readonly CopyNotice[]): string {
-  return notices.map(({ text }) => `note: ${text}\n`).join("");
 }

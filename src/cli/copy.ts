@@ -3,9 +3,10 @@ import {
   type CopyPlan,
   type CopyReport,
   copyVolume,
-  exactSize,
+  deleteVolume,
   openVolume,
   planCopy,
+  sizeInWords,
   type Volume,
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
@@ -21,13 +22,14 @@ import {
 } from "./copy-ends.js";
 import { finishCopy } from "./copy-finish.js";
 import { rehearseGuards, showFindings, showNotices } from "./copy-guards.js";
-import { planText } from "./copy-report.js";
+import { planLines } from "./copy-report.js";
 import { chooseJob } from "./earlier-job.js";
 import { StoppedBySignal } from "./error-report.js";
 import { allowedGuards } from "./guard-options.js";
 import { explainEnd } from "./job-failure.js";
 import type { OptionValues } from "./options.js";
 import { goOn } from "./resuming.js";
+import { isStream } from "./streams.js";
 import { engineOptions, milliseconds, proofOptions, stateDirectoryOf } from "./transfer.js";
 import { Watch } from "./watch.js";
 
@@ -39,13 +41,18 @@ interface Copying {
   job?: string;
 }
 
-export const runCopy: CommandRun<typeof copyOptions> = async (args, options, context) => {
+export const runCopy: CommandRun<typeof copyOptions> = async (args, options, given) => {
   const [source = "", target = ""] = args;
+  // What is told must not mix with the volume's bytes.
+  const toStream = await isStream(target);
+  const context = toStream ? { ...given, stdout: given.stderr } : given;
   const watch = new Watch(`${source} to ${target}`, options, context);
   const copying: Copying = { begun: false };
   try {
-    await checkOptions(options);
-    const report = await copyBetween(source, target, { options, context, watch, copying });
+    const ofTarget = await targetOptions(source, options);
+    await checkOptions(ofTarget);
+    const surroundings = { options, ofTarget, context, watch, copying };
+    const report = await copyBetween(source, target, surroundings);
     watch.clear();
     return report === undefined ? 0 : finishCopy(report, options, context);
   } catch (error) {
@@ -62,8 +69,16 @@ export const runCopy: CommandRun<typeof copyOptions> = async (args, options, con
   }
 };
 
+/** Of a stream, --size says how much it has; the target is then made as large. */
+async function targetOptions(source: string, options: Options): Promise<Options> {
+  const { size: _ofSource, ...others } = options;
+  return (await isStream(source)) ? others : options;
+}
+
 interface Surroundings {
   readonly options: Options;
+  /** The same, without what is about a source that is a stream. */
+  readonly ofTarget: Options;
   readonly context: CommandContext;
   readonly watch: Watch;
   readonly copying: Copying;
@@ -75,12 +90,12 @@ async function copyBetween(
   targetRef: string,
   surroundings: Surroundings,
 ): Promise<CopyReport | undefined> {
-  const { options, context, watch, copying } = surroundings;
+  const { ofTarget: options, context, watch, copying } = surroundings;
   let source: Volume | undefined;
   let target: CopyTarget | undefined;
   const outcome = await settle(async () => {
-    source = await openSource(sourceRef, options, watch.signal);
-    const opened = await openTargetOrEarlier(targetRef, source.size, options, watch.signal);
+    source = await openSource(sourceRef, targetRef, surroundings.options, watch.signal);
+    const opened = await openTargetOrEarlier(targetRef, source, options, watch.signal);
     target = opened.target;
     const job = await chooseJob(source, target, options, context, watch.signal);
     if (job !== undefined) return job;
@@ -94,8 +109,9 @@ async function copyBetween(
       return undefined;
     }
     copying.begun = true;
+    if (target.isNew && options.size !== undefined) await clearRest(target.volume, source.size);
     return await copyVolume(source, target.volume, {
-      ...optionsFor(target.volume, options),
+      ...optionsFor(source, target.volume, options),
       ...watch.options,
       allow: allowedGuards(options),
       onGuards: (findings) =>
@@ -108,6 +124,7 @@ async function copyBetween(
   const failures = await closeEach([source, target?.volume]);
   if ("error" in outcome) {
     warnOfClose(failures, context);
+    if (failures.length === 0) await removeUntouched(target, surroundings);
     throw outcome.error;
   }
   if (failures[0] !== undefined) throw failures[0].error;
@@ -118,15 +135,40 @@ async function copyBetween(
   return await goOn(outcome.value, options, context, watch);
 }
 
+/**
+ * Removes a target that this command made, and into which it has written nothing: the same command would find it there
+ * the next time, and refuse it.
+ */
+async function removeUntouched(
+  target: CopyTarget | undefined,
+  { copying, context, watch }: Surroundings,
+): Promise<void> {
+  const { volume, isNew = false } = target ?? {};
+  const isUntouched = copying.job === undefined && (watch.progress?.done ?? 0) === 0;
+  if (volume === undefined || !isNew || !isUntouched) return;
+  try {
+    await deleteVolume(volume.ref, { identity: volume.info.identity });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    context.stderr.line(`warning: ${volume.ref} was made, and stays: ${why}`);
+  }
+}
+
+/** What is behind the source's end reads as zeros, also where a new volume holds what another one left there. */
+async function clearRest(target: Volume, from: number): Promise<void> {
+  if (target.info.zeroState === "proven-zero" || target.size === from) return;
+  await target.zero(from, target.size - from);
+}
+
 /** With --resume, what --create finds to exist may be what an earlier run has made. */
 async function openTargetOrEarlier(
   ref: string,
-  size: number,
+  source: Volume,
   options: Options,
   signal: AbortSignal,
 ): Promise<{ target: CopyTarget; refusal?: BlockhaulError }> {
   try {
-    return { target: await openTarget(ref, size, options, signal) };
+    return { target: await openTarget(ref, source, options, signal) };
   } catch (error) {
     const exists = error instanceof BlockhaulError && error.code === "ERR_EXISTS";
     if (!exists || !options.resume) throw error;
@@ -172,7 +214,7 @@ async function checkOptions(options: Options): Promise<void> {
   const nothing = await openVolume("zero:0");
   const sink = await openVolume("null:", { mode: "write" });
   try {
-    planCopy(nothing, sink, sinkOptions(sink, options));
+    planCopy(nothing, sink, sinkOptions(nothing, sink, options));
   } finally {
     await closeAll([nothing, sink]);
   }
@@ -185,33 +227,34 @@ async function planFor(
   targetRef: string,
   options: Options,
 ): Promise<CopyPlan> {
-  if (volume !== undefined) return planCopy(source, volume, optionsFor(volume, options));
+  if (volume !== undefined) return planCopy(source, volume, optionsFor(source, volume, options));
   const standIn = await openVolume("null:", { mode: "write" });
   try {
-    const plan = planCopy(source, standIn, sinkOptions(standIn, options));
+    const plan = planCopy(source, standIn, sinkOptions(source, standIn, options));
     const { verify = false, repair = false } = options;
-    const journal = keepsJournal(options);
+    const journal = keepsJournal(options) && !source.info.sequential;
     return { ...plan, target: targetRef, verify: verify || repair, repair, journal };
   } finally {
     await standIn.close();
   }
 }
 
-function optionsFor(target: Volume, options: Options) {
+function optionsFor(source: Volume, target: Volume, options: Options) {
+  const journal = keepsJournal(options) && !source.info.sequential && !target.info.ephemeral;
   return {
     ...engineOptions(options),
     ...proofOptions(options),
     digest: options.digest,
     manifest: options.manifest,
-    journal: keepsJournal(options) && target.info.kind !== "null",
+    journal,
     stateDirectory: stateDirectoryOf(options),
     checkpointIntervalMs: milliseconds(options.checkpointInterval),
   };
 }
 
 /** A sink keeps nothing that could be read back. */
-function sinkOptions(sink: Volume, options: Options) {
-  return { ...optionsFor(sink, options), verify: false, repair: false };
+function sinkOptions(source: Volume, sink: Volume, options: Options) {
+  return { ...optionsFor(source, sink, options), verify: false, repair: false };
 }
 
 /** A snapshot that is taken for the copy goes with it, so nothing could go on. */
@@ -226,12 +269,17 @@ function announce(plan: CopyPlan, target: CopyTarget, options: Options, context:
     const facts = { ...plan, isNewTarget: target.isNew, targetSize };
     context.stdout.json({ type: "plan", ...facts, dryRun: isDryRun });
   } else if (isDryRun) {
-    context.stdout.write(planText(plan, target));
+    context.stdout.lines(planLines(plan, target));
   } else if (options.verbose) {
-    context.stderr.write(planText(plan, target));
+    context.stderr.lines(planLines(plan, target));
   }
-  if (!options.json && !options.quiet && target.isNew && (targetSize ?? 0) > plan.size) {
-    const rest = exactSize((targetSize ?? 0) - plan.size);
+  if (
+    !options.json &&
+    !options.quiet &&
+    target.isNew &&
+    (targetSize ?? 0) > (options.size ?? plan.size)
+  ) {
+    const rest = sizeInWords((targetSize ?? 0) - (options.size ?? plan.size));
     context.stderr.line(`${plan.target} is ${rest} larger than asked for: its storage rounds up`);
   }
 }

@@ -41,8 +41,8 @@ export const runDoctor: CommandRun<typeof listingOptions> = async (_args, option
     if (options.json) stdout.json({ type: "check", name, state, detail });
     else if (!options.quiet || state !== "ok") {
       const colour = { ok: "green", warn: "yellow", missing: "red" } as const;
-      const mark = stdout.paint(colour[state], state.padEnd(7));
-      stdout.line(`${mark}  ${name.padEnd(14)}  ${detail}`);
+      const mark = { colour: colour[state], text: state.padEnd(7) };
+      stdout.line([mark, `  ${name.padEnd(14)}  ${detail}`]);
     }
   }
   return checks.some(({ state }) => state === "missing") ? MISSING_ON_HOST : 0;

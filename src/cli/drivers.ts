@@ -16,7 +16,7 @@ export const runDrivers: CommandRun<typeof listingOptions> = async (_args, optio
     }
     return 0;
   }
-  stdout.write(
+  stdout.lines(
     alignTable(
       ["driver", "write", "create", "extents", "zero", "snapshots", "delete", "attach", "here"],
       described.map(({ driver, driver: { name, supports }, status }) => [
@@ -33,7 +33,7 @@ export const runDrivers: CommandRun<typeof listingOptions> = async (_args, optio
     ),
   );
   for (const { driver, status } of described) {
-    stdout.line(`\n${driver.name}: ${driver.summary}`);
+    stdout.lines(["", `${driver.name}: ${driver.summary}`]);
     for (const form of driver.refForms) stdout.line(`  ${form}`);
     if (!status.available)
       stdout.line(`  not available here: ${status.reason ?? "no reason given"}`);

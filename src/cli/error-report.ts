@@ -1,4 +1,5 @@
-import { BlockhaulError, ERROR_CODES, exactSize } from "../index.js";
+import { BlockhaulError, ERROR_CODES, sizeInWords } from "../index.js";
+import { exitCodeOfSignal, type StopSignal } from "./stop-signals.js";
 
 const MOST_CAUSES = 8;
 /** Of the places where volumes differ, a person is shown so many. */
@@ -44,13 +45,13 @@ export function exitCodeOf(error: unknown): number {
   return ERROR_CODES[asBlockhaulError(error).code].exitCode;
 }
 
-/** A command that a signal stopped: 130 or 143. */
+/** A command that a signal stopped: 129, 130 or 143. */
 export class StoppedBySignal extends BlockhaulError {
   readonly exitCode: number;
 
-  constructor(signal: "SIGINT" | "SIGTERM", message: string, hint?: string) {
+  constructor(signal: StopSignal, message: string, hint?: string) {
     super("ERR_CANCELLED", { message, hint });
-    this.exitCode = signal === "SIGINT" ? 130 : 143;
+    this.exitCode = exitCodeOfSignal(signal);
   }
 }
 
@@ -78,7 +79,7 @@ export function rangeLines(
   ranges: readonly { readonly offset: number; readonly length: number }[],
 ): string[] {
   const first = ranges.slice(0, MOST_RANGES);
-  const lines = first.map(({ offset, length }) => `  ${exactSize(length)} at offset ${offset}`);
+  const lines = first.map(({ offset, length }) => `  ${sizeInWords(length)} at offset ${offset}`);
   if (ranges.length > first.length) lines.push(`  and ${ranges.length - first.length} more`);
   return lines;
 }

@@ -21,7 +21,7 @@ export const runInfo: CommandRun<typeof infoOptions> = async ([ref = ""], option
       const { name, usage: _, ...info } = volume.info;
       stdout.json({ type: "info", ...info, capabilities, ...(usage && { usage }) });
     } else {
-      stdout.write(infoText(volume, capabilities, usage));
+      stdout.lines(infoLines(volume, capabilities, usage));
     }
   } finally {
     await volume.close();
@@ -51,11 +51,11 @@ async function measureUsage(volume: Volume): Promise<Usage | VolumeUsage | undef
   return usage;
 }
 
-function infoText(
+function infoLines(
   volume: Volume,
   capabilities: string[],
   usage: Usage | VolumeUsage | undefined,
-): string {
+): string[] {
   const { info } = volume;
   const preferred = info.preferredSize === 0 ? "any" : formatSize(info.preferredSize);
   return alignFields([

@@ -8,13 +8,14 @@ import {
 } from "../index.js";
 import type { CommandContext } from "./command.js";
 import { ResumableFailure, StoppedBySignal } from "./error-report.js";
+import type { StopSignal } from "./stop-signals.js";
 import { stateDirectoryOf } from "./transfer.js";
 
 export interface EarlyEnd {
   /** As it was typed. */
   readonly target: string;
   /** The signal that stopped it. */
-  readonly received: "SIGINT" | "SIGTERM" | undefined;
+  readonly received: StopSignal | undefined;
   readonly progress: CopyProgress | undefined;
   /** Its journal's, where it has one. */
   readonly job: string | undefined;
@@ -90,10 +91,7 @@ function adviceFor(
   return `\`${command}\` goes on at ${percentDone(job)}%`;
 }
 
-function stopped(
-  signal: "SIGINT" | "SIGTERM",
-  { target, progress, again }: EarlyEnd,
-): StoppedBySignal {
+function stopped(signal: StopSignal, { target, progress, again }: EarlyEnd): StoppedBySignal {
   const { done, total } = progress ?? { done: 0, total: 0 };
   const share = total === 0 ? "" : `: ${formatSize(done)} of ${formatSize(total)} were copied`;
   return new StoppedBySignal(signal, `stopped; the target ${target} is incomplete${share}`, again);

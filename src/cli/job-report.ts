@@ -8,7 +8,7 @@ import { alignFields, alignTable } from "./table.js";
 export function jobsTable(
   jobs: readonly JobStatus[],
   migrations: readonly MigrationStatus[],
-): string {
+): string[] {
   return alignTable(
     ["id", "state", ">done", "source", "target", "when"],
     [
@@ -33,7 +33,7 @@ export function jobsTable(
 }
 
 /** All that is known of a migration. */
-export function migrationText(migration: MigrationStatus): string {
+export function migrationLines(migration: MigrationStatus): string[] {
   const { state, pid, size, error, resumable, abortable, id } = migration;
   if (state === "unreadable") {
     return alignFields([
@@ -74,11 +74,11 @@ function migrationState({ state, phase }: MigrationStatus): string {
 }
 
 /** All that is known of one. */
-export function jobText(
+export function jobLines(
   job: JobStatus,
   options: { readonly stateDir?: string },
   context: Pick<CommandContext, "environment">,
-): string {
+): string[] {
   const { source, target, error, digest, limits } = job;
   const fields: (readonly [string, string | undefined])[] = [
     ["job", job.id],
@@ -98,8 +98,8 @@ export function jobText(
   const known = fields.flatMap(([name, text]) =>
     text === undefined ? [] : [[name, text] as const],
   );
-  const bad = job.bad.length === 0 ? [] : ["could not be read:", ...rangeLines(job.bad), ""];
-  return `${alignFields(known)}${bad.join("\n")}`;
+  const bad = job.bad.length === 0 ? [] : ["could not be read:", ...rangeLines(job.bad)];
+  return [...alignFields(known), ...bad];
 }
 
 function stateText({ state, limits }: JobStatus): string {

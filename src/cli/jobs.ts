@@ -12,7 +12,7 @@ import {
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
 import type { jobsOptions } from "./command-options.js";
-import { jobsTable, jobText, migrationText } from "./job-report.js";
+import { jobLines, jobsTable, migrationLines } from "./job-report.js";
 import type { OptionValues } from "./options.js";
 import { stateDirectoryOf } from "./transfer.js";
 
@@ -48,7 +48,7 @@ async function list(_ids: readonly string[], options: Options, { stdout }: Comma
     for (const job of migrations) stdout.json({ type: "migration", ...job });
   } else if (options.quiet) for (const id of ids) stdout.line(id);
   else if (ids.length === 0) stdout.line("no jobs");
-  else stdout.write(jobsTable(copies, migrations));
+  else stdout.lines(jobsTable(copies, migrations));
 }
 
 /** Copies that are no part of a migration, and migrations. */
@@ -64,8 +64,8 @@ async function show(ids: readonly string[], options: Options, context: CommandCo
     const job = migration === undefined ? await showJob(id, placeOf(options)) : undefined;
     if (options.json) {
       context.stdout.json({ type: job === undefined ? "migration" : "job", ...(job ?? migration) });
-    } else if (job !== undefined) context.stdout.write(jobText(job, options, context));
-    else if (migration !== undefined) context.stdout.write(migrationText(migration));
+    } else if (job !== undefined) context.stdout.lines(jobLines(job, options, context));
+    else if (migration !== undefined) context.stdout.lines(migrationLines(migration));
   }
 }
 

@@ -26,7 +26,7 @@ export const runList: CommandRun<typeof listOptions> = async ([name], options, c
 async function showBackends(options: Options, { stdout }: CommandContext): Promise<void> {
   const names = await listBackendNames();
   if (options.quiet && !options.json) {
-    for (const name of names) stdout.line(name);
+    for (const name of names) stdout.name(name);
     return;
   }
   const rows: string[][] = [];
@@ -39,7 +39,7 @@ async function showBackends(options: Options, { stdout }: CommandContext): Promi
     rows.push([name, driver.name, settingsText(settings), limitsText(limits)]);
   }
   if (options.json) return;
-  if (rows.length > 0) stdout.write(alignTable(["backend", "driver", "place", "limits"], rows));
+  if (rows.length > 0) stdout.lines(alignTable(["backend", "driver", "place", "limits"], rows));
   else stdout.line("no backends: `blockhaul config show` says where they are looked for");
 }
 
@@ -50,10 +50,10 @@ async function showVolumes(
 ): Promise<void> {
   const volumes = await listVolumes(name);
   if (options.json) for (const volume of volumes) stdout.json({ type: "listed", ...volume });
-  else if (options.quiet) for (const volume of volumes) stdout.line(volume.name);
+  else if (options.quiet) for (const volume of volumes) stdout.name(volume.name);
   else if (volumes.length === 0) stdout.line("no volumes");
   else {
-    stdout.write(
+    stdout.lines(
       alignTable(
         ["name", ">size", ">allocated"],
         volumes.map(({ name, size, allocated }) => [

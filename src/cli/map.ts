@@ -24,7 +24,7 @@ export const runMap: CommandRun<typeof mapOptions> = async ([ref = ""], options,
     }
     if (options.summary) {
       if (options.json) stdout.json({ type: "summary", ...usage });
-      else stdout.write(summaryText(usage));
+      else stdout.lines(summaryLines(usage));
     }
   } finally {
     await volume.close();
@@ -32,7 +32,7 @@ export const runMap: CommandRun<typeof mapOptions> = async ([ref = ""], options,
   return 0;
 };
 
-function summaryText({ data, zero, hole, extents }: Usage): string {
+function summaryLines({ data, zero, hole, extents }: Usage): string[] {
   const total = data + zero + hole;
   const row = (kind: string, bytes: number) => [
     kind,
@@ -41,5 +41,5 @@ function summaryText({ data, zero, hole, extents }: Usage): string {
     total === 0 ? "-" : `${((bytes / total) * 100).toFixed(1)}%`,
   ];
   const rows = [row("data", data), row("zero", zero), row("hole", hole), row("total", total)];
-  return `${alignTable(["kind", ">bytes", ">size", ">share"], rows)}${plural(extents, "extent")}\n`;
+  return [...alignTable(["kind", ">bytes", ">size", ">share"], rows), plural(extents, "extent")];
 }

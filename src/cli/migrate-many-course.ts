@@ -101,6 +101,12 @@ export class PlanCourse {
     return this.#moves.size;
   }
 
+  /** "3 of 20": how many have ended. */
+  get label(): string {
+    const ended = this.count("done", "failed", "skipped", "interrupted");
+    return `${ended} of ${this.moves}`;
+  }
+
   /** Of all together, as if it were one copy. */
   get progress(): CopyProgress {
     const all = [...this.#moves.values()];

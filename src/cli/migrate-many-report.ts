@@ -8,11 +8,11 @@ import {
   type MoveReport,
 } from "../index.js";
 import { ASSUMED_RATE, type MoveEstimate, type PlanEstimate } from "./migrate-many-estimate.js";
-import type { Output } from "./output.js";
+import type { Line } from "./output.js";
 import { alignTable, plural } from "./table.js";
 
 /** Every move, what it takes, and how much there is. */
-export function estimateText({ moves, places, size, moved, seconds }: PlanEstimate): string {
+export function estimateLines({ moves, places, size, moved, seconds }: PlanEstimate): string[] {
   const table = alignTable(
     ["move", "source", "target", ">size", ">to move", ">about", "how"],
     moves.map(({ checked, ...estimate }) => [
@@ -27,15 +27,15 @@ export function estimateText({ moves, places, size, moved, seconds }: PlanEstima
   );
   const room = places.map(
     ({ backend, needed, free }) =>
-      `${backend}: ${formatSize(needed)} will be taken, ${free === undefined ? "nobody knows how much is free" : `${formatSize(free)} are free`}\n`,
+      `${backend}: ${formatSize(needed)} will be taken, ${free === undefined ? "nobody knows how much is free" : `${formatSize(free)} are free`}`,
   );
   const notices = moves.flatMap(({ checked: { name, plan } }) =>
-    (plan?.notices ?? []).map((notice) => `note: ${name}: ${notice}\n`),
+    (plan?.notices ?? []).map((notice) => `note: ${name}: ${notice}`),
   );
   const total =
     `${plural(moves.length, "move")}, ${formatSize(size)}: ${formatSize(moved)} to move, about ` +
-    `${formatDuration(seconds)} at ${formatSize(ASSUMED_RATE)}/s or what the limits allow\n`;
-  return [table, ...room, ...notices, total].join("");
+    `${formatDuration(seconds)} at ${formatSize(ASSUMED_RATE)}/s or what the limits allow`;
+  return [...table, ...room, ...notices, total];
 }
 
 function howText({ plan, earlier, needs }: CheckedMove): string {
@@ -78,7 +78,7 @@ export function faultLines(faults: readonly MoveFault[]): string[] {
 }
 
 /** What became of every move. */
-export function reportText(report: ManyReport): string {
+export function reportLines(report: ManyReport): string[] {
   const table = alignTable(
     ["move", "state", ">size", ">time", "target", "digest or why"],
     report.moves.map((move) => [
@@ -90,7 +90,7 @@ export function reportText(report: ManyReport): string {
       noteText(move),
     ]),
   );
-  return `${table}${totalText(report)}\n`;
+  return [...table, totalText(report)];
 }
 
 function noteText({ error, reason, digest, id, state }: MoveReport): string {
@@ -110,13 +110,8 @@ export function totalText(report: ManyReport): string {
 }
 
 /** A move that has just ended: "db-1: done, 10 GiB in 42 s". */
-export function endLine(
-  name: string,
-  state: string,
-  detail: string | undefined,
-  output: Output,
-): string {
+export function endLine(name: string, state: string, detail: string | undefined): Line {
   const colour = state === "done" ? "green" : state === "failed" ? "red" : "yellow";
   const text = detail === undefined || detail === "" ? "" : `, ${detail}`;
-  return `${name}: ${output.paint(colour, state)}${text}`;
+  return [`${name}: `, { colour, text: state }, text];
 }

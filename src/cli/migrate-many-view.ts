@@ -2,13 +2,14 @@
 import type { CheckedPlan, ManyEvent } from "../index.js";
 import { type MoveCourse, PlanCourse } from "./migrate-many-course.js";
 import { endLine } from "./migrate-many-report.js";
-import type { Output } from "./output.js";
+import type { Line, Output } from "./output.js";
 import {
   composeBar,
   createProgressDisplay,
   type ProgressDisplay,
   type ProgressMode,
 } from "./progress.js";
+import { visible } from "./visible.js";
 
 export interface ManyView {
   update(event: ManyEvent): void;
@@ -46,8 +47,6 @@ export function createManyView(
 /** Milliseconds between two drawings. */
 const DRAWING_INTERVAL = 100;
 const LONGEST_NAME = 30;
-const UP = (lines: number) => (lines > 1 ? `\r\u001b[${lines - 1}A` : "\r");
-const CLEAR_BELOW = "\u001b[J";
 
 type StateEvent = Extract<ManyEvent, { type: "moveState" }>;
 
@@ -55,7 +54,6 @@ type StateEvent = Extract<ManyEvent, { type: "moveState" }>;
 export class LinesView implements ManyView {
   readonly #output: Output;
   readonly #course: PlanCourse;
-  #drawn = 0;
   #drawnAt = Number.NEGATIVE_INFINITY;
 
   constructor(output: Output, plan: CheckedPlan) {
@@ -75,31 +73,21 @@ export class LinesView implements ManyView {
   }
 
   clear(): void {
-    if (this.#drawn > 0) this.#output.write(`${UP(this.#drawn)}${CLEAR_BELOW}`);
-    this.#drawn = 0;
+    this.#output.clear();
   }
 
   #printEnd(move: MoveCourse, event: StateEvent): void {
-    this.clear();
-    this.#output.line(endLine(move.name, event.state, move.endDetail(event), this.#output));
+    this.#output.line(endLine(move.name, event.state, move.endDetail(event)));
   }
 
   #draw(): void {
-    const lines = viewLines(this.#course, this.#output);
-    const from = this.#drawn > 0 ? UP(this.#drawn) : "";
-    // Cleared line by line, so that nothing flickers.
-    const text = lines.map((line) => `${line}\u001b[K`).join("\n");
-    this.#output.write(`${from}${text}${CLEAR_BELOW}`);
-    this.#drawn = lines.length;
+    this.#output.draw(viewLines(this.#course, this.#output));
     this.#drawnAt = performance.now();
   }
 }
 
 /** The lines of the view; no more than the terminal has, since it scrolls away what is above. */
-export function viewLines(
-  course: PlanCourse,
-  output: Pick<Output, "width" | "height" | "paint">,
-): string[] {
+export function viewLines(course: PlanCourse, output: Pick<Output, "width" | "height">): Line[] {
   const { running } = course;
   const shown = running.slice(0, Math.max(1, output.height - 3));
   const hidden = running.length - shown.length;
@@ -109,21 +97,20 @@ export function viewLines(
     Math.max(12, ...shown.map(({ name }) => name.length)),
   );
   const room = output.width - width - 1;
-  const paint = (bar: string) => output.paint("green", bar);
   const label = (text: string) => `${cut(text, width).padEnd(width)} `;
-  const lines = shown.map((move) => {
+  const lines: Line[] = shown.map((move) => {
     if (move.progress === undefined || !move.isMoving) {
       return `${label(move.name)}${cut(move.doing, room - 1)}`;
     }
-    return `${label(move.name)}${composeBar(move.progress, move.rate, room, paint)}`;
+    return [label(move.name), ...composeBar(move.progress, move.rate, room)];
   });
   if (hidden > 0) lines.push(cut(`and ${hidden} more`, output.width - 1));
-  const ended = course.count("done", "failed", "skipped", "interrupted");
-  const bar = composeBar(course.progress, course.rate, room, paint);
-  return [...lines, `${label(`${ended} of ${course.moves}`)}${bar}`];
+  const bar = composeBar(course.progress, course.rate, room);
+  return [...lines, [label(course.label), ...bar]];
 }
 
-function cut(text: string, width: number): string {
+function cut(foreign: string, width: number): string {
+  const text = visible(foreign);
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
@@ -151,7 +138,7 @@ class PlainView implements ManyView {
     } else if (event.state === "running") {
       this.#output.line(`${event.name}: ${event.reason ?? "begun"}`);
     } else if (hasEnded(event)) {
-      this.#output.line(endLine(event.name, event.state, move.endDetail(event), this.#output));
+      this.#output.line(endLine(event.name, event.state, move.endDetail(event)));
     }
   }
 

@@ -8,10 +8,11 @@ import {
 } from "../index.js";
 import type { CommandContext } from "./command.js";
 import { StoppedBySignal } from "./error-report.js";
+import { PlanCourse } from "./migrate-many-course.js";
 import { estimatePlan } from "./migrate-many-estimate.js";
-import { estimateEvent, estimateText, faultLines, reportText } from "./migrate-many-report.js";
+import { estimateEvent, estimateLines, faultLines, reportLines } from "./migrate-many-report.js";
 import { createManyView } from "./migrate-many-view.js";
-import type { ProgressMode } from "./progress.js";
+import { type ProgressMode, progressEvent, progressText } from "./progress.js";
 import { StopSignals } from "./stop-signals.js";
 import { type EngineFlags, engineOptions, stateDirectoryOf } from "./transfer.js";
 import { progressMode } from "./watch.js";
@@ -28,6 +29,8 @@ export interface MigrateManyFlags extends EngineFlags {
 
 /** Done, but not all of it. */
 const IN_PART = 7;
+/** Moves after each of which it is said how far the check is. */
+const LOOKS_TOLD = 100;
 
 /** Does what `migrate --plan FILE` is to do; resolves to the exit code. */
 export async function runMigrateMany(
@@ -42,7 +45,10 @@ export async function runMigrateMany(
   }));
   const checked = await checkPlan(
     { ...plan, moves },
-    { stateDirectory: stateDirectoryOf(options) },
+    {
+      stateDirectory: stateDirectoryOf(options),
+      onLook: (...how) => tellLook(how, options, context),
+    },
   );
   if (options.dryRun) tellPlan(checked, options, context);
   if (checked.faults.length > 0) {
@@ -52,6 +58,17 @@ export async function runMigrateMany(
   return options.dryRun ? 0 : carryOut(file, checked, options, context);
 }
 
+/** Of long plans, that they are still being looked at. */
+function tellLook(
+  [looked, moves]: readonly [looked: number, moves: number],
+  { json, quiet }: MigrateManyFlags,
+  { stdout, stderr }: CommandContext,
+): void {
+  if (looked % LOOKS_TOLD !== 0 || looked === moves) return;
+  if (json) stdout.json({ type: "looking", looked, moves });
+  else if (!quiet) stderr.line(`looked at ${looked} of ${moves} moves`);
+}
+
 function tellPlan(
   checked: CheckedPlan,
   { json, parallel }: MigrateManyFlags,
@@ -59,7 +76,7 @@ function tellPlan(
 ): void {
   const estimate = estimatePlan(checked, parallel ?? checked.shares.get("all") ?? 1);
   if (!json) {
-    stdout.write(estimateText(estimate));
+    stdout.lines(estimateLines(estimate));
     return;
   }
   for (const one of estimate.moves) stdout.json({ type: "moveplan", ...estimateEvent(one) });
@@ -83,12 +100,18 @@ async function carryOut(
   options: MigrateManyFlags,
   context: CommandContext,
 ): Promise<number> {
-  const { stderr } = context;
+  const { stdout, stderr } = context;
   const mode = progressMode(options, context);
   const view = createManyView(mode, checked, context, options.json ?? false);
   const signals = new StopSignals(() => {
     view.clear();
     if (!options.quiet) stderr.line("stopping what runs; once more ends it at once");
+  });
+  const course = new PlanCourse(checked);
+  const stopAnswering = context.requests.answerBy(() => {
+    view.clear();
+    if (options.json) stdout.json(progressEvent(course.progress));
+    else stderr.line(progressText(`${course.label} moves`, course.progress, course.rate));
   });
   let report: ManyReport;
   try {
@@ -97,10 +120,14 @@ async function carryOut(
       continueOnError: options.continueOnError,
       stateDirectory: stateDirectoryOf(options),
       signal: signals.signal,
-      onEvent: (event) => view.update(event),
+      onEvent: (event) => {
+        course.note(event);
+        view.update(event);
+      },
     });
   } finally {
     view.clear();
+    stopAnswering();
     signals.release();
   }
   tellReport(report, options, context);
@@ -125,7 +152,7 @@ function tellReport(
   { stdout, stderr }: CommandContext,
 ): void {
   if (json) stdout.json({ type: "moves", ...report });
-  else if (!quiet) stdout.write(reportText(report));
+  else if (!quiet) stdout.lines(reportLines(report));
   if (!quiet) return;
   for (const { name, state, error } of report.moves) {
     if (state === "failed") stderr.line(`blockhaul: ${name}: ${error?.message}`);

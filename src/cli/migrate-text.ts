@@ -16,7 +16,7 @@ const FREEZES: Readonly<Record<Freeze, string>> = {
   frozen: "a snapshot: it cannot change",
 };
 
-export function migrationPlanText(plan: MigrationPlan): string {
+export function migrationPlanLines(plan: MigrationPlan): string[] {
   const { size, dataSize, targetSize, free, capacity, snapshots, settings } = plan;
   const known = (bytes: number | undefined) => (bytes === undefined ? "?" : formatSize(bytes));
   const provisioning = plan.provisioning === undefined ? "" : `${plan.provisioning}, `;
@@ -30,8 +30,7 @@ export function migrationPlanText(plan: MigrationPlan): string {
     ...(snapshots.length === 0 ? [] : [`  with the snapshots ${snapshots.join(", ")}`]),
     `  afterwards: ${fateText(plan)}`,
     ...plan.notices.map((notice) => `note: ${notice}`),
-    "",
-  ].join("\n");
+  ];
 }
 
 function fateText({ settings: { rename, deleteSource } }: MigrationPlan): string {
@@ -40,15 +39,15 @@ function fateText({ settings: { rename, deleteSource } }: MigrationPlan): string
 }
 
 /** Each with what to do about it. */
-export function problemsText(problems: readonly BlockhaulError[]): string {
+export function problemLines(problems: readonly BlockhaulError[]): string[] {
   const lines = problems.flatMap(({ message, hint }, index) => [
     `${String(index + 1).padStart(3)}. ${message}`,
     ...(hint === undefined ? [] : [`     ${hint}`]),
   ]);
-  return `${["would be refused:", ...lines].join("\n")}\n`;
+  return ["would be refused:", ...lines];
 }
 
-export function migrationSummary(report: MigrationReport): string {
+export function migrationSummary(report: MigrationReport): string[] {
   const { copy, snapshots, digest } = report;
   const rate = copy === undefined ? "" : `, ${formatSize(copy.bytesPerSecond)}/s`;
   return [
@@ -56,13 +55,12 @@ export function migrationSummary(report: MigrationReport): string {
     `  ${formatSize(report.size)} in ${formatDuration(report.seconds)}${rate}, ${report.method === "copy" ? "copied by the engine" : `by ${report.method}`}`,
     ...(copy === undefined ? [] : [`  ${formatSize(copy.written)} moved`]),
     ...(snapshots.length === 0 ? [] : [`  with the snapshots ${snapshots.join(", ")}`]),
-    `  ${report.verified ? "verified: read back and compared, all as it was read" : "not verified"}`,
+    `  ${report.verified ? "verified: read back and compared, the target holds what was read of the source" : "not verified"}`,
     ...(digest === undefined ? [] : [`  ${digest}`]),
     `  the source is ${report.sourceIs}${report.setAside === undefined || report.sourceIs !== "set aside" ? "" : `: ${report.setAside}`}`,
     ...report.notices.map((notice) => `  note: ${notice}`),
     `  job ${report.id}`,
-    "",
-  ].join("\n");
+  ];
 }
 
 /** How one that was cut short goes on, or back. */

@@ -10,7 +10,7 @@ import type { migrateOptions } from "./command-options.js";
 import { creationOf, creationOptions } from "./creation-options.js";
 import { allowedGuards, guardOptions } from "./guard-options.js";
 import { runMigrateMany } from "./migrate-many.js";
-import { migrationPlanText, problemsText } from "./migrate-text.js";
+import { migrationPlanLines, problemLines } from "./migrate-text.js";
 import { runWatched } from "./migrating.js";
 import { camelCase, type OptionValues } from "./options.js";
 import { engineOptions } from "./transfer.js";
@@ -32,9 +32,9 @@ export const runMigrate: CommandRun<typeof migrateOptions> = async (args, option
       ...watch,
       onEvent: (event) => {
         if (event.type === "planned" && !options.json && !options.quiet) {
-          context.stderr.write(migrationPlanText(event.plan));
+          context.stderr.lines(migrationPlanLines(event.plan));
           if (event.plan.problems.length > 1) {
-            context.stderr.write(problemsText(event.plan.problems));
+            context.stderr.lines(problemLines(event.plan.problems));
           }
         }
         watch.onEvent?.(event);
@@ -54,11 +54,11 @@ async function showPlan(
   if (options.json) {
     stdout.json({ ...plan, type: "plan", problems: problems.map((problem) => problem.toJSON()) });
   } else if (!options.quiet) {
-    stdout.write(migrationPlanText(plan));
+    stdout.lines(migrationPlanLines(plan));
   }
   const [first] = problems;
   if (first === undefined) return 0;
-  if (problems.length > 1 && !options.json) stderr.write(problemsText(problems));
+  if (problems.length > 1 && !options.json) stderr.lines(problemLines(problems));
   throw first;
 }
 
@@ -68,6 +68,7 @@ export function optionsOf(options: Options) {
     deleteSource: options.deleteSource,
     rename: options.rename,
     withSnapshots: options.withSnapshots,
+    freeze: options.freeze,
     method: options.method,
     provisioning: options.provisioning,
     create: creationOf(options),
@@ -128,7 +129,15 @@ const PLAN_ONLY = ["parallel", "continue-on-error"] as const;
 
 /** What is a matter of each move. How the engine works, a command may say for all that do not say it. */
 const OF_A_MOVE = [
-  ...["delete-source", "keep-source", "rename", "with-snapshots", "provisioning", "method"],
+  ...[
+    "delete-source",
+    "keep-source",
+    "rename",
+    "with-snapshots",
+    "provisioning",
+    "freeze",
+    "method",
+  ],
   ...["no-verify", "before-copy", "before-handover", "after-handover"],
   ...[...guardOptions, ...creationOptions].map(({ name }) => name),
 ];

@@ -8,6 +8,7 @@ import {
 import type { CommandContext } from "./command.js";
 import { ResumableFailure, StoppedBySignal } from "./error-report.js";
 import { migrationSummary, sequelText } from "./migrate-text.js";
+import type { StopSignal } from "./stop-signals.js";
 import { stateDirectoryOf } from "./transfer.js";
 import { Watch } from "./watch.js";
 
@@ -42,7 +43,7 @@ export async function runWatched(
     const report = await action({ signal, control, stateDirectory, onEvent });
     watch.clear();
     if (options.json) stdout.json({ ...report, type: report.state });
-    else if (!options.quiet) stdout.write(endText(report));
+    else if (!options.quiet) stdout.lines(endLines(report));
     return 0;
   } catch (error) {
     watch.clear();
@@ -52,9 +53,9 @@ export async function runWatched(
   }
 }
 
-function endText(report: MigrationReport): string {
+function endLines(report: MigrationReport): string[] {
   if (report.state === "done") return migrationSummary(report);
-  return `migration ${report.id} is taken back: ${report.source} is what it was\n`;
+  return [`migration ${report.id} is taken back: ${report.source} is what it was`];
 }
 
 function jsonOf(event: MigrationEvent): object {
@@ -81,7 +82,7 @@ function linesOf(event: MigrationEvent, { verbose = false }: Flags): string[] {
 async function explain(
   error: unknown,
   id: string | undefined,
-  received: "SIGINT" | "SIGTERM" | undefined,
+  received: StopSignal | undefined,
   options: Flags,
 ): Promise<unknown> {
   const stateDirectory = stateDirectoryOf(options);

@@ -13,7 +13,7 @@ export interface OptionSpec {
   readonly kind: OptionKind;
   /** Of a value, in the help; derived from the kind unless told. */
   readonly placeholder?: string;
-  /** Of kind "choice"; of kind "list", what may be listed. */
+  /** Of kind "choice"; of kind "list", what may be listed; of kind "flag", what it may be told besides: --verify=source. */
   readonly choices?: readonly string[];
   /** Of kind "size", "count" and "seconds": what it may be; from 1 on, or any size or time, unless told. */
   readonly range?: { readonly least: number; readonly most: number };
@@ -30,7 +30,9 @@ type CamelCase<Name extends string> = Name extends `${infer Head}-${infer Tail}`
   : Name;
 
 type ValueOf<Spec extends OptionSpec> = Spec["kind"] extends "flag"
-  ? boolean
+  ? Spec["choices"] extends readonly (infer Choice)[]
+    ? boolean | Choice
+    : boolean
   : Spec["kind"] extends "size" | "count" | "seconds"
     ? number
     : Spec["kind"] extends "list"
@@ -89,7 +91,8 @@ function parseValue(spec: OptionSpec, given: string | boolean, place: string): u
     case "flag":
       if (/^(1|true|yes|on)$/i.test(given)) return true;
       if (/^(0|false|no|off)$/i.test(given)) return false;
-      throw refuse(`"${given}" is neither 1 nor 0`);
+      if (spec.choices?.includes(given)) return given;
+      throw refuse(`"${given}" is ${["neither 1", ...(spec.choices ?? [])].join(" nor ")} nor 0`);
     case "size":
       return sizeInRange(parsedSize(given, place), spec, refuse);
     case "count": {

@@ -1,10 +1,16 @@
 import { Command, CommanderError, Option } from "commander";
-import { BlockhaulError, useConfig } from "../index.js";
+import {
+  BlockhaulError,
+  SECRET_VARIABLES,
+  takeSecretsFromEnvironment,
+  useConfig,
+} from "../index.js";
 import type { ArgumentSpec, CommandContext, CommandSpec } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { describeError, exitCodeOf, explainError } from "./error-report.js";
 import { camelCase, type OptionSpec, placeholderOf, readOptions } from "./options.js";
 import { Output } from "./output.js";
+import type { ProgressRequests } from "./progress-requests.js";
 import { packageVersion } from "./version.js";
 
 const AFTER_HELP = `
@@ -21,19 +27,27 @@ Exit codes:
   0 done · 1 failed · 2 usage · 3 not found · 4 refused, in use · 5 temporary, a retry may help
   6 the bytes differ from what they should be · 7 done in part: \`copy --salvage\` met what it could
   not read, or \`cleanup\` could not undo all of it · 8 something is missing on this host
-  130, 143 stopped by a signal; \`blockhaul resume\` goes on`;
+  130, 143 stopped by a signal; \`blockhaul resume\` goes on
+
+SIGUSR1 (\`kill -USR1 PID\`) has it say how far it is.`;
 
 /** Of ERR_TIMEOUT and its like. */
 const TEMPORARY = 5;
 
 /** Runs one command line and leaves its exit code with the process. */
-export async function runProgram(args: readonly string[]): Promise<void> {
+export async function runProgram(
+  args: readonly string[],
+  requests: ProgressRequests,
+): Promise<void> {
   const { env } = process;
   const context: CommandContext = {
     stdout: new Output(process.stdout, env),
     stderr: new Output(process.stderr, env),
     environment: env,
+    requests,
   };
+  keepSecretsOut(env);
+  requests.otherwise = () => context.stderr.line("nothing is being copied");
   const isVerbose = args.some((argument) => /^(-[a-z]*v[a-z]*|--verbose)$/.test(argument));
   const fail = (error: unknown) => {
     if (args.includes("--json")) context.stdout.json(describeError(error));
@@ -60,6 +74,18 @@ export async function runProgram(args: readonly string[]): Promise<void> {
   if (process.exitCode > 128 || process.exitCode === TEMPORARY) process.exit();
 }
 
+/** From here on they are in no child's environment, no core dump and not in /proc/PID/environ, needed or not. */
+function keepSecretsOut(env: NodeJS.ProcessEnv): void {
+  // Without one, there is nothing to load the addon for.
+  if (!SECRET_VARIABLES.some((variable) => variable in env)) return;
+  try {
+    takeSecretsFromEnvironment();
+  } catch {
+    // Without the addon, nothing can use them either.
+    for (const variable of SECRET_VARIABLES) delete env[variable];
+  }
+}
+
 async function parseAndRun(args: readonly string[], context: CommandContext): Promise<number> {
   let exitCode = 0;
   const program = new Command("blockhaul")
@@ -78,8 +104,30 @@ async function parseAndRun(args: readonly string[], context: CommandContext): Pr
       }),
     );
   }
-  await program.parseAsync([...args], { from: "user" });
+  await program.parseAsync(withoutValues(args), { from: "user" });
   return exitCode;
+}
+
+/** What a flag is told, as a flag of its own that no help shows: the parser knows no flags with values. */
+function withoutValues(args: readonly string[]): string[] {
+  const spec = COMMANDS.find(({ name }) => name === args[0]);
+  const told = (spec?.options ?? []).flatMap(flagsTold);
+  const end = args.indexOf("--");
+  return args.map((argument, index) => {
+    if (end !== -1 && index > end) return argument;
+    return told.find(({ typed }) => typed === argument)?.flag ?? argument;
+  });
+}
+
+/** "--verify=source" and "--verify-source" */
+function flagsTold({ name, kind, choices = [] }: OptionSpec) {
+  if (kind !== "flag") return [];
+  return choices.map((choice) => ({
+    choice,
+    typed: `--${name}=${choice}`,
+    flag: `--${name}-${choice}`,
+    key: camelCase(`${name}-${choice}`),
+  }));
 }
 
 function toCommander(
@@ -94,13 +142,19 @@ function toCommander(
     .addHelpText("after", examplesHelp(spec));
   configure(command, context);
   for (const argument of spec.arguments) command.argument(argumentWord(argument), argument.help);
-  for (const option of spec.options) command.addOption(toCommanderOption(option));
+  for (const option of spec.options) {
+    command.addOption(toCommanderOption(option));
+    for (const { flag } of flagsTold(option)) command.addOption(new Option(flag).hideHelp());
+  }
   return command.action((...parameters: unknown[]) =>
     perform(async () => {
       const given = parameters.slice(0, spec.arguments.length) as (string | string[] | undefined)[];
       const args = given.flat().filter((argument) => argument !== undefined);
       const values = readOptions(spec.options, givenFlags(command, spec), context.environment);
-      if ("config" in values && typeof values.config === "string") useConfig(values.config);
+      const named = "config" in values && typeof values.config === "string";
+      useConfig(named ? values.config : undefined, {
+        onSkipped: ({ path, skipped }) => context.stderr.line(`${path} is not read: it ${skipped}`),
+      });
       const run = await spec.load();
       return run(args, values, context);
     }),
@@ -119,10 +173,22 @@ function configure(command: Command, { stdout, stderr }: CommandContext): void {
     .exitOverride()
     .showHelpAfterError(`hint: \`${commandLine(command)} --help\` shows what it takes`)
     .configureOutput({
-      writeOut: (text) => stdout.write(text),
-      writeErr: (text) => stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, "blockhaul: ")),
+      writeOut: (text) => stdout.lines(linesOf(text)),
+      writeErr: (text) => stderr.lines(linesOf(text)),
+      outputError: (text) => stderr.lines(parserErrorLines(text)),
     });
+}
+
+/** Of a text of the parser's that nobody else's is a part of: help. */
+function linesOf(text: string): string[] {
+  return text.replace(/\n$/, "").split("\n");
+}
+
+/** What was typed is a part of it, and may hold newlines: only what the parser itself puts behind one is a line. */
+function parserErrorLines(text: string): string[] {
+  const [, message = "", guess] =
+    /^(?:error: )?(.*?)(?:\n(\(Did you mean [^\n]*\?\)))?\n?$/s.exec(text) ?? [];
+  return [`blockhaul: ${message}`, ...(guess === undefined ? [] : [guess])];
 }
 
 function commandLine(command: Command): string {
@@ -142,7 +208,11 @@ function toCommanderOption(spec: OptionSpec): Option {
 
 function givenFlags(command: Command, spec: CommandSpec): Map<string, string | boolean> {
   const flags = new Map<string, string | boolean>();
-  for (const { name } of spec.options) {
+  for (const option of spec.options) {
+    const { name } = option;
+    const told = flagsTold(option).find(({ key }) => command.getOptionValue(key) === true);
+    if (told !== undefined) flags.set(name, told.choice);
+    if (told !== undefined) continue;
     // Commander keeps --no-x as x = false.
     const negated = name.startsWith("no-");
     const key = camelCase(negated ? name.slice(3) : name);

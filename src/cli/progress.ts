@@ -1,5 +1,5 @@
 import { type CopyProgress, formatClock, formatSize } from "../index.js";
-import type { Output } from "./output.js";
+import type { Line, Output } from "./output.js";
 
 export type ProgressMode = "bar" | "plain" | "json" | "none";
 
@@ -21,7 +21,6 @@ const JSON_INTERVAL = 0.5;
 const RATE_MEMORY_SECONDS = 3;
 const LONGEST_BAR = 40;
 const SHORTEST_BAR = 10;
-const CLEAR_LINE = "\r\u001b[K";
 
 /**
  * @param lines where lines of progress go: stdout with --json, else stderr
@@ -72,6 +71,39 @@ export class SmoothRate {
   }
 }
 
+/** How a copy goes on, as one line. */
+export class ProgressLine {
+  readonly #rate = new SmoothRate();
+  readonly #label: string;
+  #text = "";
+
+  /** @param label "source to target" */
+  constructor(label: string) {
+    this.#label = label;
+  }
+
+  update(progress: ShownProgress): void {
+    const rate = this.#rate.update(progress);
+    this.#text = progressText(this.#label, progress, rate);
+  }
+
+  /** Of the last update. */
+  get text(): string {
+    return this.#text;
+  }
+}
+
+/** "a to b: 45%, 4.5 GiB of 10 GiB, 200 MiB/s, ETA 0:28" */
+export function progressText(label: string, progress: ShownProgress, rate: number): string {
+  // A ref such as "null:" brings its colon along.
+  return `${label.replace(/:$/, "")}: ${progressFields(progress, rate).join(", ").trim()}`;
+}
+
+/** How a copy goes on, as an event. */
+export function progressEvent(progress: ShownProgress): object {
+  return { type: "progress", ...progress };
+}
+
 const PHASES = { verify: "verifying", repair: "repairing" } as const;
 
 /** The parts of a progress line, the most important first. */
@@ -97,17 +129,17 @@ export function composeBar(
   progress: ShownProgress,
   rate: number,
   width: number,
-  paint: (text: string) => string = (text) => text,
-): string {
+): Exclude<Line, string> {
   const [share = "", ...fields] = progressFields(progress, rate);
   // One column stays free: some terminals wrap when the last one is written to.
   const room = width - 1 - share.length;
   while (fields.length > 0 && room - text(fields).length < SHORTEST_BAR + 3) fields.pop();
   const barWidth = Math.min(LONGEST_BAR, room - text(fields).length - 3);
-  if (barWidth < SHORTEST_BAR) return share;
+  if (barWidth < SHORTEST_BAR) return [share];
   const fraction = progress.total === 0 ? 1 : progress.done / progress.total;
   const filled = Math.floor(fraction * barWidth);
-  return `${share} [${paint("=".repeat(filled))}${" ".repeat(barWidth - filled)}]${text(fields)}`;
+  const bar = { colour: "green", text: "=".repeat(filled) } as const;
+  return [`${share} [`, bar, `${" ".repeat(barWidth - filled)}]${text(fields)}`];
 }
 
 function text(fields: readonly string[]): string {
@@ -123,7 +155,6 @@ function percent(done: number, total: number): string {
 class BarDisplay implements ProgressDisplay {
   readonly #rate = new SmoothRate();
   readonly #output: Output;
-  #drawn = false;
 
   constructor(output: Output) {
     this.#output = output;
@@ -131,36 +162,31 @@ class BarDisplay implements ProgressDisplay {
 
   update(progress: ShownProgress): void {
     const rate = this.#rate.update(progress);
-    const paint = (bar: string) => this.#output.paint("green", bar);
-    const line = composeBar(progress, rate, this.#output.width, paint);
-    this.#output.write(`${CLEAR_LINE}${line}`);
-    this.#drawn = true;
+    this.#output.draw([composeBar(progress, rate, this.#output.width)]);
   }
 
   clear(): void {
-    if (this.#drawn) this.#output.write(CLEAR_LINE);
-    this.#drawn = false;
+    this.#output.clear();
   }
 }
 
 /** A line now and then, for logs; none for a copy that is done before the first is due. */
 class PlainDisplay implements ProgressDisplay {
-  readonly #rate = new SmoothRate();
+  readonly #line: ProgressLine;
   readonly #output: Output;
-  readonly #label: string;
   #due = PLAIN_INTERVAL;
 
   constructor(output: Output, label: string) {
     this.#output = output;
-    this.#label = label;
+    this.#line = new ProgressLine(label);
   }
 
   update(progress: ShownProgress): void {
-    const rate = this.#rate.update(progress);
+    this.#line.update(progress);
     if (progress.seconds < this.#due - PLAIN_INTERVAL) this.#due = PLAIN_INTERVAL;
     if (progress.state === "done" || progress.seconds < this.#due) return;
     this.#due = progress.seconds + PLAIN_INTERVAL;
-    this.#output.line(`${this.#label}: ${progressFields(progress, rate).join(", ").trim()}`);
+    this.#output.line(this.#line.text);
   }
 
   clear(): void {}
@@ -180,7 +206,7 @@ class JsonDisplay implements ProgressDisplay {
     if (progress.seconds < this.#due - JSON_INTERVAL) this.#due = 0;
     if (!isLast && progress.seconds < this.#due) return;
     this.#due = progress.seconds + JSON_INTERVAL;
-    this.#output.json({ type: "progress", ...progress });
+    this.#output.json(progressEvent(progress));
   }
 
   clear(): void {}

@@ -8,7 +8,7 @@ export async function ask(
   output: Output,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  output.write(question);
+  output.prompt(question);
   // Without `terminal`, the kernel edits the line, and Ctrl-C stays a signal.
   const lines = createInterface({ input: process.stdin, terminal: false });
   const stop = () => lines.close();

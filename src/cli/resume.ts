@@ -14,11 +14,18 @@ export const runResume: CommandRun<typeof resumeOptions> = async ([id = ""], opt
   const migration = await findMigration(id, { stateDirectory });
   if (migration !== undefined) {
     const { bandwidthLimit, iopsLimit } = limitsOf(options);
-    const told = { limits: { bandwidthLimit, iopsLimit }, allow: allowedGuards(options) };
+    const told = {
+      limits: { bandwidthLimit, iopsLimit },
+      allow: allowedGuards(options),
+      overwrite: options.overwrite,
+      keepSource: options.keepSource,
+      method: options.method,
+    };
     return runWatched(`${migration.source} to ${migration.target}`, options, context, (watch) =>
       resumeMigration(migration.id, { ...told, ...watch }),
     );
   }
+  refuseOfMigrations(id, options);
   const job = await showJob(id, { stateDirectory });
   if (job.options?.partOf !== undefined) {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
@@ -45,3 +52,17 @@ export const runResume: CommandRun<typeof resumeOptions> = async ([id = ""], opt
     watch.release();
   }
 };
+
+/** @throws BlockhaulError ERR_INVALID_ARGUMENT for what a copy has none of */
+function refuseOfMigrations(id: string, options: { keepSource?: boolean; method?: string }): void {
+  const flag = options.keepSource
+    ? "--keep-source"
+    : options.method === undefined
+      ? undefined
+      : "--method";
+  if (flag === undefined) return;
+  throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+    message: `${flag} is about a migration, and there is no migration ${JSON.stringify(id)}`,
+    hint: "`blockhaul jobs` lists them",
+  });
+}

@@ -14,6 +14,8 @@ type ResumeFlags = Parameters<typeof limitsOf>[0] &
   Parameters<typeof proofOptions>[0] &
   Parameters<typeof allowedGuards>[0] & {
     readonly stateDir?: string;
+    readonly fast?: boolean;
+    readonly overwrite?: boolean;
     readonly json?: boolean;
     readonly quiet?: boolean;
   };
@@ -29,12 +31,14 @@ export function goOn(
     ...limitsOf(options),
     ...proofOptions(options),
     allow: allowedGuards(options),
+    fast: options.fast,
+    overwrite: options.overwrite,
     ...watch.options,
     stateDirectory: stateDirectoryOf(options),
     onResume: (job) => {
       watch.clear();
       if (options.json) context.stdout.json({ type: "resumed", ...job });
-      else if (!options.quiet) context.stderr.write(resumedText(job));
+      else if (!options.quiet) context.stderr.lines(resumedLines(job));
     },
   });
 }
@@ -48,17 +52,25 @@ export function noSuchJob(id: string, what: string): BlockhaulError {
 }
 
 /** Where a copy goes on, and why there. */
-export function resumedText({ id, source, target, size, begin, checked, dropped }: ResumedJob) {
+export function resumedLines({
+  id,
+  source,
+  target,
+  size,
+  begin,
+  checked,
+  dropped,
+}: ResumedJob): string[] {
   const share = size === 0 ? 100 : Math.floor((begin / size) * 100);
-  const proof = checked === 0 ? "" : `; ${formatSize(checked)} before it were read back`;
+  const proof =
+    checked === 0 ? "" : `; ${formatSize(checked)} before it were read back and are right`;
   return [
     `job ${id}: ${source} to ${target}`,
     ...(dropped === 0
       ? []
       : [
-          `  ${formatSize(dropped)} that were recorded are not on the target: they are copied again`,
+          `  ${formatSize(dropped)} that were recorded are not on the target any more: they are copied again`,
         ]),
     `  goes on at ${share}%, ${formatSize(begin)} of ${formatSize(size)}${proof}`,
-    "",
-  ].join("\n");
+  ];
 }

@@ -1,17 +1,19 @@
-/** Rows as text with aligned columns; a column whose heading begins with ">" stands right. */
+import { visible } from "./visible.js";
+
+/** Rows as lines with aligned columns; a column whose heading begins with ">" stands right. */
 export function alignTable(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
-): string {
+): string[] {
   const titles = headings.map((heading) => heading.replace(/^>/, ""));
-  const lines = [titles, ...rows];
+  // As they will be printed: a name with control characters in it is longer there.
+  const lines = [titles, ...rows.map((row) => row.map(visible))];
   const widths = titles.map((_, column) =>
-    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
+    lines.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0),
   );
   return lines
     .map((line) => line.map((cell, column) => pad(cell, widths[column] ?? 0, headings[column])))
-    .map((cells) => `${cells.join("  ").trimEnd()}\n`)
-    .join("");
+    .map((cells) => cells.join("  ").trimEnd());
 }
 
 function pad(cell: string, width: number, heading: string | undefined): string {
@@ -19,9 +21,9 @@ function pad(cell: string, width: number, heading: string | undefined): string {
 }
 
 /** "name  value" lines. */
-export function alignFields(fields: readonly (readonly [name: string, value: string])[]): string {
+export function alignFields(fields: readonly (readonly [name: string, value: string])[]): string[] {
   const width = Math.max(0, ...fields.map(([name]) => name.length));
-  return fields.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+  return fields.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
 }
 
 /** "1 thread", "2 threads". */

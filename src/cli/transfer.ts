@@ -18,7 +18,7 @@ export interface EngineFlags extends LimitFlags {
 }
 
 interface ProofFlags {
-  readonly verify?: boolean;
+  readonly verify?: boolean | "source";
   readonly repair?: boolean;
   readonly salvage?: boolean;
 }
@@ -39,7 +39,8 @@ export function engineOptions(flags: EngineFlags) {
     requestSize: flags.requestSize,
     memory: flags.memory,
     threads: flags.threads,
-    useExtents: flags.noExtents === undefined ? undefined : !flags.noExtents,
+    // Not of a migration, which has no such option.
+    ...(flags.noExtents === undefined ? {} : { useExtents: !flags.noExtents }),
     ...limitsOf(flags),
   };
 }

@@ -11,8 +11,10 @@ import {
 import type { CommandContext, CommandRun } from "./command.js";
 import type { verifyOptions } from "./command-options.js";
 import { closeAll } from "./copy-ends.js";
+import { notIdentifiedLine, writesUnknownLine } from "./copy-report.js";
 import { StoppedBySignal } from "./error-report.js";
 import type { OptionValues } from "./options.js";
+import { sizeForStream } from "./streams.js";
 import { engineOptions } from "./transfer.js";
 import { Watch } from "./watch.js";
 
@@ -26,16 +28,18 @@ export const runVerify: CommandRun<typeof verifyOptions> = async (args, options,
   const watch = new Watch(`${source} and ${other}`, options, context);
   const volumes: Volume[] = [];
   try {
-    const open = async (ref: string) => {
-      const volume = await openVolume(ref, { signal: watch.signal });
+    const { signal } = watch;
+    const open = async (ref: string, against = ref) => {
+      const size = await sizeForStream(ref, { size: options.size, other: against, signal });
+      const volume = await openVolume(ref, { signal, size });
       volumes.push(volume);
       return volume;
     };
-    const reading = { ...engineOptions(options), ...watch.options };
+    const reading = { ...engineOptions(options), ...watch.options, fast: options.fast };
     const report =
       target === undefined
         ? await verifyManifest(await open(source), other, reading)
-        : await verifyVolumes(await open(source), await open(target), {
+        : await verifyVolumes(await open(source, target), await open(target, source), {
             ...reading,
             digest: options.digest,
           });
@@ -64,7 +68,7 @@ function checkEnds(target: string | undefined, { manifest, digest }: Options): v
 }
 
 function say(
-  { size, seconds, digest }: ComparisonReport,
+  { size, read, fast, seconds, digest, notIdentified, writesUnknown }: ComparisonReport,
   source: string,
   other: string,
   options: Options,
@@ -73,13 +77,23 @@ function say(
   if (options.json) {
     const { manifest } = options;
     const ends = manifest === undefined ? { target: other } : { manifest };
-    stdout.json({ type: "verified", source, ...ends, size, digest, seconds });
+    const how = { size, read, fast, digest, notIdentified, writesUnknown, seconds };
+    stdout.json({ type: "verified", source, ...ends, ...how });
   } else if (!options.quiet) {
-    stdout.write(
-      `${source} is what ${other} ${options.manifest === undefined ? "is" : "says"}\n` +
-        `  ${formatSize(size)} compared in ${formatDuration(seconds)}\n  ${digest}\n`,
-    );
+    stdout.lines([
+      `${source} is what ${other} ${options.manifest === undefined ? "is" : "says"}`,
+      `  ${formatSize(size)} compared in ${formatDuration(seconds)}, ${readText(read, fast)}`,
+      `  ${digest}`,
+      ...notIdentified.map(notIdentifiedLine),
+      ...writesUnknown.map(writesUnknownLine),
+    ]);
   }
+}
+
+/** Bytes that were really read, of all volumes together. */
+export function readText(read: number, fast: boolean): string {
+  const bytes = `${formatSize(read)} read`;
+  return fast ? `${bytes}: the rest was said to hold nothing, which nobody checked` : bytes;
 }
 
 function withHint(error: unknown): unknown {

@@ -1,7 +1,14 @@
 import { CopyControl, type CopyProgress } from "../index.js";
 import type { CommandContext } from "./command.js";
-import { createProgressDisplay, type ProgressDisplay, type ProgressMode } from "./progress.js";
-import { StopSignals } from "./stop-signals.js";
+import {
+  createProgressDisplay,
+  type ProgressDisplay,
+  ProgressLine,
+  type ProgressMode,
+  progressEvent,
+  type ShownProgress,
+} from "./progress.js";
+import { type StopSignal, StopSignals } from "./stop-signals.js";
 
 interface WatchOptions {
   readonly progress?: "auto" | ProgressMode;
@@ -9,12 +16,14 @@ interface WatchOptions {
   readonly json?: boolean;
 }
 
-/** Shows how a run of the engine goes on, and has the first signal stop it. */
+/** Shows how a run of the engine goes on, also when a signal asks, and has the first signal to stop stop it. */
 export class Watch {
   readonly control = new CopyControl();
   readonly #display: ProgressDisplay | undefined;
   readonly #signals: StopSignals;
-  #progress: CopyProgress | undefined;
+  readonly #line: ProgressLine;
+  readonly #stopAnswering: () => void;
+  #progress: ShownProgress | undefined;
 
   /** @param label of lines of progress: "source to target" */
   constructor(label: string, options: WatchOptions, context: CommandContext) {
@@ -25,6 +34,13 @@ export class Watch {
       this.clear();
       if (!options.quiet) stderr.line("stopping; once more ends it at once");
     });
+    this.#line = new ProgressLine(label);
+    this.#stopAnswering = context.requests.answerBy(() => {
+      this.clear();
+      if (this.#progress === undefined) context.requests.otherwise();
+      else if (options.json) stdout.json(progressEvent(this.#progress));
+      else stderr.line(this.#line.text);
+    });
   }
 
   get signal(): AbortSignal {
@@ -32,7 +48,7 @@ export class Watch {
   }
 
   /** The signal that came, if one did. */
-  get received(): "SIGINT" | "SIGTERM" | undefined {
+  get received(): StopSignal | undefined {
     return this.#signals.received;
   }
 
@@ -42,8 +58,9 @@ export class Watch {
   }
 
   readonly onProgress = (progress: CopyProgress): void => {
-    this.#progress = progress;
-    this.#display?.update({ ...progress, paused: this.control.paused });
+    this.#progress = { ...progress, paused: this.control.paused };
+    this.#line.update(this.#progress);
+    this.#display?.update(this.#progress);
   };
 
   /** What the library takes. */
@@ -58,6 +75,7 @@ export class Watch {
 
   release(): void {
     this.clear();
+    this.#stopAnswering();
     this.#signals.release();
   }
 }

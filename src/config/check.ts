@@ -4,9 +4,10 @@ import path from "node:path";
 import { Backend, type BackendLimits, faultOfBackendName } from "../backends.js";
 import type { VolumeDriver } from "../driver.js";
 import { toBlockhaulError } from "../errors.js";
+import { suggestion } from "../known-keys.js";
 import { findDriver, listDrivers } from "../registry.js";
 import { parseSize } from "../units.js";
-import { type Faults, type Position, shown, suggestion } from "./faults.js";
+import { type Faults, type Position, shown } from "./faults.js";
 import { checkSettings } from "./settings.js";
 import { isPath, loadThirdParty } from "./third-party.js";
 import {

@@ -7,10 +7,14 @@ export interface Position {
   readonly column: number;
 }
 
-/** The faults of one file, or of one that cannot be read at all. */
+/** Whoever has mended so many looks again. */
+const MOST_FAULTS = 100;
+
+/** The faults of one file, or of one that cannot be read at all; of very many, the first. */
 export class Faults {
   readonly file: string;
   readonly #found: ConfigFault[] = [];
+  readonly #known = new Set<string>();
 
   constructor(file: string) {
     this.file = file;
@@ -20,13 +24,23 @@ export class Faults {
     return this.#found;
   }
 
+  /** There are more than anybody reads: no further one is noted. */
+  get isFull(): boolean {
+    return this.#found.length > MOST_FAULTS;
+  }
+
   add(at: Position | undefined, message: string): void {
-    const known = this.#found.some(
-      (fault) =>
-        fault.line === at?.line && fault.column === at?.column && fault.message === message,
-    );
+    if (this.isFull) return;
     // What an alias repeats is one fault.
-    if (!known) this.#found.push({ file: this.file, ...at, message });
+    const key = `${at?.line}:${at?.column} ${message}`;
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    const isLast = this.#found.length === MOST_FAULTS;
+    this.#found.push({
+      file: this.file,
+      ...at,
+      message: isLast ? "there are more faults than these: mend them first" : message,
+    });
   }
 }
 
@@ -59,35 +73,4 @@ function byPlace(a: ConfigFault, b: ConfigFault): number {
 /** A key or a name for a message; what looks like none could hold anything, a secret too. */
 export function shown(name: string): string {
   return /^[\w@./+-]{1,64}$/.test(name) ? `"${name}"` : "of that name";
-}
-
-/** "; did you mean pool?" where one of the names is meant, else which there are. */
-export function suggestion(given: string, known: readonly string[]): string {
-  const [nearest] = known
-    .map((name) => ({ name, distance: editDistance(given.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, distance }) => distance <= Math.min(3, Math.ceil(name.length / 2)))
-    .sort((a, b) => a.distance - b.distance);
-  if (nearest !== undefined) return `; did you mean ${nearest.name}?`;
-  return known.length === 0 ? "" : `; known are ${known.join(", ")}`;
-}
-
-/** How many letters have to be put in, left out or changed. */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 3) return Number.POSITIVE_INFINITY;
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [index, letter] of [...a].entries()) {
-    const next = [index + 1];
-    for (let column = 1; column <= b.length; column += 1) {
-      const change = letter === b[column - 1] ? 0 : 1;
-      next.push(
-        Math.min(
-          (row[column] ?? 0) + 1,
-          (next[column - 1] ?? 0) + 1,
-          (row[column - 1] ?? 0) + change,
-        ),
-      );
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

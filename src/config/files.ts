@@ -1,93 +1,84 @@
 /** Where a configuration is looked for, and who may have written it. */
-import { constants } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 
-import { errnoName } from "../errno.js";
-import { errnoOf } from "../errors.js";
-import type { Faults } from "./faults.js";
+import { toBlockhaulError } from "../errors.js";
+import { readTrusted } from "../system/trusted.js";
 
 const NAME = "blockhaul.yaml";
-const WRITABLE_BY_OTHERS = 0o002;
+/** Bytes. What holds more takes seconds to be understood, and has more in it than may be. */
+const LARGEST = 256 * 1024;
+
+/** A file that counts where it is there. */
+export interface ConfigPlace {
+  readonly path: string;
+  /** "named": it has to be there. "here": nobody asked for the one of the working folder, which may be anybody's. */
+  readonly kind: "named" | "here" | "own";
+}
 
 /**
  * The files that count, the first before the next: the one that is named, by the caller or by
  * BLOCKHAUL_CONFIG, else those of the folder, the user and the host.
  */
-export function placesOfConfig(named: string | undefined): {
-  readonly paths: readonly string[];
-  readonly isNamed: boolean;
-} {
+export function placesOfConfig(named: string | undefined): readonly ConfigPlace[] {
   const { BLOCKHAUL_CONFIG, XDG_CONFIG_HOME = "" } = process.env;
   const file = named ?? (BLOCKHAUL_CONFIG || undefined);
-  if (file !== undefined) return { paths: [file], isNamed: true };
+  if (file !== undefined) return [{ path: file, kind: "named" }];
   // A relative one is to be ignored, says its specification.
-  const own = path.isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : path.join(homedir(), ".config");
-  const paths = [path.resolve(NAME), path.join(own, "blockhaul", NAME), `/etc/blockhaul/${NAME}`];
-  return { paths: [...new Set(paths)], isNamed: false };
+  const home = path.isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : path.join(homedir(), ".config");
+  const own = [path.join(home, "blockhaul", NAME), `/etc/blockhaul/${NAME}`];
+  const here = workingFolder();
+  const places: ConfigPlace[] = own.map((path) => ({ path, kind: "own" }));
+  if (here === undefined || own.includes(path.join(here, NAME))) return places;
+  return [{ path: path.join(here, NAME), kind: "here" }, ...places];
 }
 
-/**
- * The text of a file that is there, and that nobody else can have written.
- *
- * @returns undefined where it is missing, and where it cannot be used, which is then among the faults
- */
-export async function readConfigFile(file: string, faults: Faults): Promise<string | undefined> {
+/** Undefined where it was removed. */
+export function workingFolder(): string | undefined {
   try {
-    // A named pipe must not keep us waiting.
-    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const fault = faultOfStatus(await handle.stat());
-      if (fault === undefined) return decode(await handle.readFile(), faults);
-      faults.add(undefined, fault);
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (!isMissing(error)) faults.add(undefined, `cannot be read: ${reasonOf(error)}`);
-  }
-  return undefined;
-}
-
-/** Why code must not be loaded from a file; undefined: it may. */
-export async function faultOfCode(file: string): Promise<string | undefined> {
-  try {
-    return faultOfStatus(await stat(file));
-  } catch (error) {
-    return isMissing(error) ? "does not exist" : `cannot be read: ${reasonOf(error)}`;
-  }
-}
-
-/** Whoever can write to it can have this process run any code. */
-function faultOfStatus(status: Awaited<ReturnType<typeof stat>>): string | undefined {
-  const own = process.getuid?.();
-  if (!status.isFile()) return "is no file";
-  if ((Number(status.mode) & WRITABLE_BY_OTHERS) !== 0) {
-    return "can be written to by everybody, and names code to load: chmod o-w";
-  }
-  if (status.uid !== 0 && status.uid !== own) {
-    return "belongs to another user, and names code to load: it has to be root's or your own";
-  }
-  return undefined;
-}
-
-/** Not with other characters in the place of what is no text. */
-function decode(bytes: Uint8Array, faults: Faults): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return process.cwd();
   } catch {
-    faults.add(undefined, "is no text in UTF-8");
     return undefined;
   }
 }
 
-function isMissing(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOENT" || code === "ENOTDIR";
+/** What came of reading a file: its text, or why it cannot be used. Neither: it is missing. */
+export interface ReadConfigFile {
+  readonly text?: string;
+  readonly fault?: string;
+  /** The fault: somebody else could have written it, or this user may not look at it. */
+  readonly isForeign?: boolean;
 }
 
-function reasonOf(error: unknown): string {
-  const errno = errnoOf(error);
-  return (errno === undefined ? undefined : errnoName(errno)) ?? "no reason given";
+/** Reads a file that nobody else can have written: it names code to load. */
+export async function readConfigFile(file: string): Promise<ReadConfigFile> {
+  try {
+    const bytes = await readTrusted(file, LARGEST);
+    return bytes === undefined ? {} : decode(bytes);
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown);
+    if (error.code === "ERR_NOT_FOUND") return {};
+    const { errno, errnoName, message } = error;
+    const isForeign = error.code === "ERR_PERMISSION";
+    if (isForeign && (await isMissing(file))) return {};
+    return { fault: errno === undefined ? message : `cannot be read: ${errnoName}`, isForeign };
+  }
+}
+
+/** Not with other characters in the place of what is no text. */
+function decode(bytes: Uint8Array): ReadConfigFile {
+  try {
+    return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    return { fault: "is no text in UTF-8" };
+  }
+}
+
+/** What cannot be looked at is not known to be missing. */
+async function isMissing(file: string): Promise<boolean> {
+  return lstat(file).then(
+    () => false,
+    ({ code }: NodeJS.ErrnoException) => code === "ENOENT" || code === "ENOTDIR",
+  );
 }

@@ -11,6 +11,11 @@ import { parseTree } from "./tree.js";
 export interface ConfigFile {
   readonly path: string;
   readonly found: boolean;
+  /**
+   * Why the file of the working folder, which is there, was not read: somebody else could have written it. To be read
+   * behind its path.
+   */
+  readonly skipped?: string;
 }
 
 /** What is configured: of all files together. */
@@ -32,19 +37,29 @@ interface ReadFile extends CheckedFile {
 
 /**
  * @param named the one file that counts; those that are looked for unless told
+ * @param onSkipped called with the file of the working folder, where that is there and not read
  * @throws BlockhaulError ERR_CONFIG with every fault of every file
  */
-export async function loadConfig(named: string | undefined): Promise<Config> {
-  const { paths, isNamed } = placesOfConfig(named);
+export async function loadConfig(
+  named: string | undefined,
+  onSkipped?: (file: ConfigFile) => void,
+): Promise<Config> {
   const files: ConfigFile[] = [];
   const read: ReadFile[] = [];
-  for (const file of paths) {
-    const faults = new Faults(file);
-    const text = await readConfigFile(file, faults);
-    const isMissing = text === undefined && faults.found.length === 0;
-    if (isMissing && isNamed) faults.add(undefined, "there is no such file");
-    files.push({ path: file, found: !isMissing });
-    if (isMissing && !isNamed) continue;
+  for (const { path, kind } of placesOfConfig(named)) {
+    const faults = new Faults(path);
+    const { text, fault, isForeign } = await readConfigFile(path);
+    const isMissing = text === undefined && fault === undefined;
+    if (kind === "here" && isForeign && fault !== undefined) {
+      const skipped = { path, found: true, skipped: fault };
+      files.push(skipped);
+      onSkipped?.(skipped);
+      continue;
+    }
+    files.push({ path, found: !isMissing });
+    if (isMissing && kind !== "named") continue;
+    if (isMissing) faults.add(undefined, "there is no such file");
+    if (fault !== undefined) faults.add(undefined, fault);
     const tree = text === undefined ? undefined : parseTree(text, faults);
     read.push({ ...(await checkFile(tree, faults)), faults });
   }

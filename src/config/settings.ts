@@ -1,6 +1,7 @@
 /** A driver's own settings, held to its schema; what that says is put where it stands in the file. */
 import type { StandardIssue, StandardSchema } from "../driver.js";
-import { type Faults, type Position, shown, suggestion } from "./faults.js";
+import { namesAt, suggestion } from "../known-keys.js";
+import { type Faults, type Position, shown } from "./faults.js";
 import { type ConfigEntry, type ConfigNode, kindOf, plainValue } from "./tree.js";
 
 type Path = readonly string[];
@@ -125,20 +126,4 @@ function removeKey(value: unknown, path: Path): boolean {
   const key = path.at(-1) ?? "";
   if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, key)) return false;
   return Reflect.deleteProperty(holder, key);
-}
-
-/** The keys that a schema knows, where it shows them, as those of valibot do; else none. */
-function namesAt(schema: unknown, path: Path): string[] {
-  let at = entriesOf(schema);
-  for (const key of path) at = entriesOf(at?.[key]);
-  return Object.keys(at ?? {});
-}
-
-function entriesOf(schema: unknown): Record<string, unknown> | undefined {
-  if (typeof schema !== "object" || schema === null) return undefined;
-  const { entries, wrapped } = schema as { entries?: unknown; wrapped?: unknown };
-  if (wrapped !== undefined) return entriesOf(wrapped);
-  return typeof entries === "object" && entries !== null
-    ? (entries as Record<string, unknown>)
-    : undefined;
 }

@@ -1,12 +1,14 @@
 /** Drivers that a configuration names by a path or a package. */
-import { readFile, realpath } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
 import type { VolumeDriver } from "../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { findDriver, registerDriver } from "../registry.js";
-import { faultOfCode } from "./files.js";
+import { requireTrusted } from "../system/trusted.js";
+import { requireTrustedCode } from "../system/trusted-code.js";
+import { workingFolder } from "./files.js";
 
 const PACKAGE = /^((?:@[a-z0-9][\w.~-]*\/)?[a-z0-9][\w.~-]*)(?:\/([\w.~/-]+))?$/i;
 /** Of `exports`, in the order of the package's own. */
@@ -29,15 +31,25 @@ export async function loadThirdParty(
   name: string,
   folder: string,
 ): Promise<VolumeDriver | undefined> {
-  const file = isPath(name) ? path.resolve(folder, name) : await findPackage(name, folder);
-  if (file === undefined) return undefined;
-  const fault = await faultOfCode(file);
-  if (fault !== undefined) throw refused(`the driver's file ${file} ${fault}`);
-  // By its real path a module is loaded once, whatever two backends call it.
-  const real = await realpath(file);
+  const found = isPath(name)
+    ? { file: path.resolve(folder, name) }
+    : await findPackage(name, folder);
+  if (found === undefined) return undefined;
+  // By its real path a module is loaded once, whatever two backends call it; and it is the one that was looked at.
+  const real = await lookAtCode(found);
   const driver = driverOf(await importModule(real), real);
   await register(driver, real);
   return driver;
+}
+
+/** Whoever can write to it can have this process run any code. */
+async function lookAtCode({ file, home }: DriverFile): Promise<string> {
+  try {
+    return await requireTrustedCode(file, home);
+  } catch (thrown) {
+    const { message } = toBlockhaulError(thrown);
+    throw refused(`the driver's code is not loaded: ${message}`, thrown);
+  }
 }
 
 async function importModule(file: string): Promise<Record<string, unknown>> {
@@ -83,19 +95,34 @@ async function register(driver: VolumeDriver, file: string): Promise<void> {
   }
 }
 
+/** A file of code, and the folder of the package that it belongs to. */
+interface DriverFile {
+  readonly file: string;
+  readonly home?: string;
+}
+
 /** The file that a package's name stands for: in the folder's node_modules, then the working folder's. */
-async function findPackage(name: string, folder: string): Promise<string | undefined> {
+async function findPackage(name: string, folder: string): Promise<DriverFile | undefined> {
   const [, packageName, subpath] = PACKAGE.exec(name) ?? [];
   if (packageName === undefined) return undefined;
-  for (const start of [path.resolve(folder), process.cwd()]) {
-    for (let at = start; ; at = path.dirname(at)) {
+  for (const start of [path.resolve(folder), await ownWorkingFolder()]) {
+    for (let at = start; at !== undefined; at = at === "/" ? undefined : path.dirname(at)) {
       const home = path.join(at, "node_modules", packageName);
       const text = await readFile(path.join(home, "package.json"), "utf8").catch(() => undefined);
-      if (text !== undefined) return entryOf(home, text, subpath);
-      if (at === path.dirname(at)) break;
+      if (text !== undefined) return { file: entryOf(home, text, subpath), home };
     }
   }
   return undefined;
+}
+
+/** Undefined where somebody else could have put a package there: nobody asked for what lies in it. */
+async function ownWorkingFolder(): Promise<string | undefined> {
+  const here = workingFolder();
+  if (here === undefined) return undefined;
+  return requireTrusted(here, "entry").then(
+    () => here,
+    () => undefined,
+  );
 }
 
 /** The part of Node's rules that packages of one module need. */

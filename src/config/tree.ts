@@ -10,6 +10,7 @@ import {
   type Node,
   type Pair,
   parseDocument,
+  visit,
   type YAMLError,
 } from "yaml";
 
@@ -47,7 +48,6 @@ const SECRET =
 const DEEPEST = 32;
 /** Aliases can make much of little. */
 const MOST_NODES = 20_000;
-const LONGEST = 1024 ** 2;
 
 /** The parser's own words quote the text, which may be a secret. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -61,7 +61,6 @@ const WORDS: Readonly<Record<string, string>> = {
   BAD_SCALAR_START: "a plain value cannot begin so: quote it",
   BLOCK_AS_IMPLICIT_KEY: "a map cannot begin within the value of a key",
   BLOCK_IN_FLOW: "a block cannot stand within brackets",
-  DUPLICATE_KEY: "the key is there already",
   RESOURCE_EXHAUSTION: "there is too much in it",
   IMPOSSIBLE: "this cannot be read as YAML",
   KEY_OVER_1024_CHARS: "the key is too long",
@@ -77,7 +76,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** Those after which the rest still means what it says. */
-const HARMLESS = ["DUPLICATE_KEY", "TAG_RESOLVE_FAILED", "NON_STRING_KEY"];
+const HARMLESS = ["TAG_RESOLVE_FAILED", "NON_STRING_KEY"];
 
 /**
  * The tree of a text.
@@ -85,10 +84,6 @@ const HARMLESS = ["DUPLICATE_KEY", "TAG_RESOLVE_FAILED", "NON_STRING_KEY"];
  * @returns undefined where nothing stands in it, or its faults leave nothing to be understood
  */
 export function parseTree(text: string, faults: Faults): ConfigNode | undefined {
-  if (text.length > LONGEST) {
-    faults.add(undefined, "is larger than 1 MiB");
-    return undefined;
-  }
   const lines = new LineCounter();
   const document = parse(text, lines, faults);
   if (document === undefined) return undefined;
@@ -96,7 +91,31 @@ export function parseTree(text: string, faults: Faults): ConfigNode | undefined 
   for (const { code, pos } of wrong) faults.add(position(lines, pos[0]), wordsOf(code));
   if (wrong.some(({ code }) => !HARMLESS.includes(code))) return undefined;
   if (document.contents === null) return undefined;
-  return new TreeBuilder(document, lines, faults).build(document.contents, []);
+  const aliases = aliasesOf(document);
+  if (aliases === undefined) {
+    faults.add(undefined, "is nested too deeply");
+    return undefined;
+  }
+  return new TreeBuilder(aliases, lines, faults).build(document.contents, []);
+}
+
+/** What each alias stands for, found in one pass; undefined where the stack does not hold the text's depth. */
+function aliasesOf(document: Document.Parsed): ReadonlyMap<Alias, Node> | undefined {
+  const anchors = new Map<string, Node>();
+  const aliases = new Map<Alias, Node>();
+  try {
+    visit(document, {
+      Node: (_key, node) => {
+        if (isAlias(node)) {
+          const target = anchors.get(node.source);
+          if (target !== undefined) aliases.set(node, target);
+        } else if (node.anchor) anchors.set(node.anchor, node);
+      },
+    });
+  } catch {
+    return undefined;
+  }
+  return aliases;
 }
 
 function parse(text: string, lines: LineCounter, faults: Faults): Document.Parsed | undefined {
@@ -105,7 +124,8 @@ function parse(text: string, lines: LineCounter, faults: Faults): Document.Parse
       version: "1.2",
       schema: "core",
       resolveKnownTags: false,
-      uniqueKeys: true,
+      // To look for each in all that came before takes for ever; the tree knows them.
+      uniqueKeys: false,
       stringKeys: true,
       strict: true,
       prettyErrors: false,
@@ -130,21 +150,22 @@ function position(lines: LineCounter, offset: number): Position {
 }
 
 class TreeBuilder {
-  readonly #document: Document.Parsed;
+  readonly #aliases: ReadonlyMap<Alias, Node>;
   readonly #lines: LineCounter;
   readonly #faults: Faults;
   /** Those that are being built: an alias to one of them has no end. */
   readonly #open = new Set<Node>();
   #count = 0;
 
-  constructor(document: Document.Parsed, lines: LineCounter, faults: Faults) {
-    this.#document = document;
+  constructor(aliases: ReadonlyMap<Alias, Node>, lines: LineCounter, faults: Faults) {
+    this.#aliases = aliases;
     this.#lines = lines;
     this.#faults = faults;
   }
 
   /** @param path the keys that lead to it */
   build(node: Node, path: readonly string[]): ConfigNode | undefined {
+    if (this.#count > MOST_NODES) return undefined;
     const at = this.#at(node);
     this.#count += 1;
     if (this.#count > MOST_NODES || path.length > DEEPEST) {
@@ -174,7 +195,7 @@ class TreeBuilder {
   }
 
   #follow(alias: Alias, path: readonly string[]): ConfigNode | undefined {
-    const target = alias.resolve(this.#document);
+    const target = this.#aliases.get(alias);
     if (target !== undefined) return this.build(target, path);
     this.#faults.add(this.#at(alias), "no anchor before it has the name of this alias");
     return undefined;
@@ -182,6 +203,7 @@ class TreeBuilder {
 
   #entries(pairs: readonly Pair<Node, Node | null>[], path: readonly string[]) {
     const entries = new Map<string, ConfigEntry>();
+    const seen = new Set<string>();
     for (const { key, value } of pairs) {
       const name = isScalar(key) ? String(key.value) : undefined;
       const at = this.#at(key);
@@ -196,9 +218,14 @@ class TreeBuilder {
         );
         continue;
       }
+      if (seen.has(name)) {
+        this.#faults.add(at, "the key is there already");
+        continue;
+      }
+      seen.add(name);
       const node: ConfigNode | undefined =
         value === null ? { kind: "scalar", at, value: null } : this.build(value, [...path, name]);
-      if (node !== undefined && !entries.has(name)) entries.set(name, { at, node });
+      if (node !== undefined) entries.set(name, { at, node });
     }
     return entries;
   }

@@ -3,6 +3,7 @@
  * in it was checked yet: `checkConnection()` of the connector does that before any use.
  */
 import type { BlockhaulError } from "../errors.js";
+import type { Secret } from "../system/secret.js";
 
 /** Where an iSCSI target listens. */
 export interface Portal {
@@ -14,15 +15,22 @@ export interface Portal {
 
 /**
  * Who this host says it is to the target (CHAP), and, with the last two, who the target has to prove
- * to be (mutual CHAP). The secrets are not to be put into arguments, messages, logs or records.
+ * to be (mutual CHAP). The secrets are not to be put into arguments, messages, logs or records; a `Secret`
+ * is wiped once it was used.
  */
 export interface ChapAuth {
   readonly user: string;
-  readonly secret: string;
+  readonly secret: Secret | string;
   /** With `targetSecret` only. */
   readonly targetUser?: string | undefined;
   /** Not the same as `secret`: RFC 7143 forbids it, and open-iscsi refuses such a target. */
-  readonly targetSecret?: string | undefined;
+  readonly targetSecret?: Secret | string | undefined;
+}
+
+/** Credentials that were checked. */
+export interface CheckedChapAuth extends ChapAuth {
+  readonly secret: Secret;
+  readonly targetSecret?: Secret | undefined;
 }
 
 /** What the device has to be; one that is something else is never opened. */
@@ -82,4 +90,9 @@ export interface IscsiConnection {
   readonly auth?: ChapAuth | undefined;
   readonly expected?: ExpectedDevice | undefined;
   readonly timeouts?: SessionTimeouts | undefined;
+}
+
+/** One that was checked. */
+export interface CheckedConnection extends IscsiConnection {
+  readonly auth?: CheckedChapAuth | undefined;
 }

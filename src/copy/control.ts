@@ -1,4 +1,5 @@
 import { BlockhaulError } from "../errors.js";
+import { checkKeys, type KeysOf } from "../known-keys.js";
 import type { NativeCopyJob } from "../native.js";
 import { onlyGiven } from "../only-given.js";
 import { toBytes } from "../volume/arguments.js";
@@ -11,6 +12,12 @@ export interface CopyLimits {
   readonly iopsLimit?: number | undefined;
   readonly paused?: boolean | undefined;
 }
+
+export const LIMIT_KEYS: KeysOf<CopyLimits> = {
+  bandwidthLimit: true,
+  iopsLimit: true,
+  paused: true,
+};
 
 /**
  * A hand on a copy that runs: give it to `copyVolume` as `control`. What is set before the copy begins
@@ -50,6 +57,7 @@ export class CopyControl {
 
   /** What is not named stays as it is. */
   set(limits: CopyLimits): void {
+    checkKeys("CopyControl.set", limits, LIMIT_KEYS);
     this.#limits = { ...this.#limits, ...onlyGiven(limits) };
     for (const job of this.#jobs) apply(job, limits);
   }

@@ -9,7 +9,8 @@ import {
   type NativeVolume,
   native,
 } from "../native.js";
-import { withJsCause } from "../volume/js-volume.js";
+import { onAbort } from "../system/abort.js";
+import { enterAsCaller, withJsCause } from "../volume/js-volume.js";
 import { holdVolume, type Volume } from "../volume.js";
 import type { CopyControl } from "./control.js";
 
@@ -86,8 +87,8 @@ export async function runEngine(
   watch: EngineWatch,
 ): Promise<NativeCopyReport> {
   try {
-    const job = native().startCopy(source.native, target.native, options, journal);
-    return await supervise(job, watch);
+    const start = () => native().startCopy(source.native, target.native, options, journal);
+    return await supervise(start, [source.native, target.native], watch);
   } catch (error) {
     if (!(error instanceof BlockhaulError) || error.side === undefined) throw error;
     throw explain(error, error.side === "source" ? source : target);
@@ -103,8 +104,8 @@ export async function runReading(
 ): Promise<NativeCopyReport> {
   const nothing = native().openSynthetic({ kind: "null", size: options.size });
   try {
-    const job = native().startCopy(held.native, nothing, options, journal);
-    return await supervise(job, watch);
+    const start = () => native().startCopy(held.native, nothing, options, journal);
+    return await supervise(start, [held.native], watch);
   } catch (error) {
     if (!(error instanceof BlockhaulError) || error.side !== "source") throw error;
     throw explain(error, held);
@@ -118,9 +119,16 @@ function explain(error: BlockhaulError, { volume, native: side }: HeldVolume): B
   return withJsCause(side, error.withContext({ volume: volume.ref }));
 }
 
-/** Waits for a job, reports on it, and stops it when told. */
-async function supervise(job: NativeCopyJob, watch: EngineWatch): Promise<NativeCopyReport> {
+/** Starts a job, waits for it, reports on it, and stops it when told. */
+async function supervise(
+  start: () => NativeCopyJob,
+  volumes: readonly NativeVolume[],
+  watch: EngineWatch,
+): Promise<NativeCopyReport> {
   const { signal, onProgress, progressIntervalMs = DEFAULT_PROGRESS_INTERVAL_MS } = watch;
+  const job = start();
+  // Requests come from the job's threads by way of the event loop: none is here yet.
+  const callers = volumes.map(enterAsCaller).filter((caller) => caller !== undefined);
   watch.control?.attach(job);
   let thrown: { error: unknown } | undefined;
   const report = (progress: NativeProgress) => {
@@ -128,15 +136,19 @@ async function supervise(job: NativeCopyJob, watch: EngineWatch): Promise<Native
       onProgress?.(toProgress(progress, watch.phase ?? "copy"));
     } catch (error) {
       thrown ??= { error };
-      job.cancel();
+      cancel();
     }
   };
-  const cancel = () => job.cancel();
+  const cancel = () => {
+    // First: a request that a driver gives up is no error of a copy that was stopped before.
+    job.cancel();
+    for (const caller of callers) caller.abort(signal?.reason);
+  };
   const timer =
     onProgress === undefined
       ? undefined
       : setInterval(() => report(job.progress()), progressIntervalMs);
-  signal?.addEventListener("abort", cancel, { once: true });
+  const stopListening = onAbort(signal, cancel);
   try {
     const finished = await job.finished;
     clearInterval(timer);
@@ -153,7 +165,8 @@ async function supervise(job: NativeCopyJob, watch: EngineWatch): Promise<Native
   } finally {
     watch.control?.detach(job);
     clearInterval(timer);
-    signal?.removeEventListener("abort", cancel);
+    stopListening();
+    for (const caller of callers) caller.leave();
   }
 }
 

@@ -1,7 +1,8 @@
 import { BlockhaulError } from "../errors.js";
 import type { GuardFinding, GuardName } from "../guards/guard.js";
+import { checkKeys, type KeysOf } from "../known-keys.js";
 import type { DigestKind } from "../native.js";
-import { exactSize } from "../units.js";
+import { sizeInWords } from "../units.js";
 import { describe, toBytes } from "../volume/arguments.js";
 import { Volume } from "../volume.js";
 import type { CopyControl } from "./control.js";
@@ -17,7 +18,7 @@ export interface CopyOptions {
   readonly memory?: number | bigint | undefined;
   /** Threads that drive requests, 1 to 64, and no more than requests or buffers; 1 unless told. */
   readonly threads?: number | undefined;
-  /** Ask the source where it holds data, and read only that; true unless told. */
+  /** Ask the source where it holds data, and read only that; true unless told. Reads that prove something never do. */
   readonly useExtents?: boolean | undefined;
   /** Of the whole source; "xxh3" unless told. */
   readonly digest?: DigestKind | undefined;
@@ -25,19 +26,22 @@ export interface CopyOptions {
   readonly bandwidthLimit?: number | bigint | undefined;
   /** Pieces (requests to the source) a second; 0, no limit, unless told. */
   readonly iopsLimit?: number | undefined;
-  /** How often a request is made once more that met something that may pass; 5 unless told. */
+  /** Retries of a failed request; 5 unless told, 0 with a stream. */
   readonly retries?: number | undefined;
-  /** What of one request, and of a flush, is waited for, in milliseconds; 5 minutes unless told; 0: for ever. */
+  /** How long one request, or a flush, may take, in milliseconds; 5 minutes unless told, for ever with a stream; 0: for ever. */
   readonly requestTimeoutMs?: number | undefined;
-  /** How long nothing at all may move, in milliseconds; 5 minutes unless told; 0: for ever. */
+  /** How long nothing at all may move, in milliseconds; 5 minutes unless told, for ever with a stream; 0: for ever. */
   readonly stallLimitMs?: number | undefined;
   /**
    * Blocks of the source that cannot be read become zeros on the target, and are listed in the report.
    * The source's first error ends the copy otherwise.
    */
   readonly salvage?: boolean | undefined;
-  /** Reads the target back after the flush and compares it with what was read from the source. */
-  readonly verify?: boolean | undefined;
+  /**
+   * Reads the target back after the flush and compares it with what was read from the source. "source" reads all of the
+   * source again, too, whatever it says of where it holds data: else what the copy did not read is not compared.
+   */
+  readonly verify?: boolean | "source" | undefined;
   /** With `verify`: writes what differs once more, and compares that again. */
   readonly repair?: boolean | undefined;
   /** A file that is to say what was copied: see docs/MANIFEST.md. */
@@ -66,6 +70,36 @@ export interface CopyOptions {
   readonly progressIntervalMs?: number | undefined;
 }
 
+/** All of CopyOptions: `resumeCopy` and the comparisons take some of them. */
+export const COPY_KEYS: KeysOf<CopyOptions> = {
+  requests: true,
+  requestSize: true,
+  memory: true,
+  threads: true,
+  useExtents: true,
+  digest: true,
+  bandwidthLimit: true,
+  iopsLimit: true,
+  retries: true,
+  requestTimeoutMs: true,
+  stallLimitMs: true,
+  salvage: true,
+  verify: true,
+  repair: true,
+  manifest: true,
+  journal: true,
+  stateDirectory: true,
+  checkpointIntervalMs: true,
+  partOf: true,
+  onJob: true,
+  control: true,
+  allow: true,
+  onGuards: true,
+  signal: true,
+  onProgress: true,
+  progressIntervalMs: true,
+};
+
 /** What a copy will do: its options with every default filled in. */
 export interface CopyPlan {
   readonly source: string;
@@ -86,7 +120,7 @@ export interface CopyPlan {
   readonly requestTimeoutMs: number;
   readonly stallLimitMs: number;
   readonly salvage: boolean;
-  readonly verify: boolean;
+  readonly verify: boolean | "source";
   readonly repair: boolean;
   readonly journal: boolean;
   readonly checkpointIntervalMs: number;
@@ -114,41 +148,63 @@ const MOST_THREADS = 64;
  *   ERR_INVALID_ARGUMENT
  */
 export function planCopy(source: Volume, target: Volume, options: CopyOptions = {}): CopyPlan {
+  checkKeys("a copy", options, COPY_KEYS);
   checkVolumes(source, target);
-  const plan = planEngine(source.size, options);
+  const isStream = source.info.sequential || target.info.sequential;
+  const plan = planEngine(source.size, isStream ? asStream(options) : options);
   checkRecord(options, plan.digest, target);
+  checkStreams(source, target, options);
   return {
     source: source.ref,
     target: target.ref,
     method: "engine",
     ...plan,
     salvage: Boolean(options.salvage),
-    verify: Boolean(options.verify || options.repair),
+    verify: toVerify(options),
     repair: Boolean(options.repair),
     journal: Boolean(options.journal),
   };
 }
 
-/** How the engine is to read one volume for its digests: the part of a plan that says so. */
-export function planReading(volume: Volume, options: CopyOptions) {
+/**
+ * How the engine is to read one volume for its digests: the part of a plan that says so.
+ *
+ * @param options `fast`: only where the volume says that it holds data, which nothing checks
+ * @param beside another that is read at the same time, and at the same pace
+ */
+export function planReading(
+  volume: Volume,
+  { fast, ...options }: Omit<CopyOptions, "useExtents"> & { readonly fast?: boolean | undefined },
+  beside: Volume = volume,
+) {
   if (!(volume instanceof Volume)) throw notAVolume("volume", volume);
   if (volume.closed) throw closedVolume(volume);
-  const plan = planEngine(volume.size, options, DEFAULT_READING_MEMORY);
+  const reading = { ...options, useExtents: Boolean(fast) };
+  const isStream = volume.info.sequential || beside.info.sequential;
+  const fitting = isStream ? asStream(reading) : reading;
+  const plan = planEngine(volume.size, fitting, DEFAULT_READING_MEMORY);
   if (plan.digest === "none") throw invalid("a comparison needs a digest");
   return plan;
 }
 
 /**
  * How what a copy moved is read again. A copy's buffer waits for a read, and then for a write; where nothing is
- * written, half as many keep a volume as busy: docs/decisions/0017-defaults-of-the-window.md.
+ * written, half as many keep a volume as busy: docs/decisions/0017-defaults-of-the-window.md. All of it is read: what is to
+ * prove a copy shares no hint with it.
  */
 export function planReadBack<
-  Plan extends Pick<CopyPlan, "requests" | "memory" | "requestSize" | "threads">,
+  Plan extends Pick<CopyPlan, "requests" | "memory" | "requestSize" | "threads" | "useExtents">,
 >(plan: Plan): Plan {
   const requests = Math.ceil(plan.requests / 2);
   const buffers = Math.ceil(Math.floor(plan.memory / plan.requestSize) / 2);
   const threads = Math.min(plan.threads, requests, buffers);
-  return { ...plan, requests, memory: buffers * plan.requestSize, threads };
+  return { ...plan, requests, memory: buffers * plan.requestSize, threads, useExtents: false };
+}
+
+/** Whoever is at the other end decides how fast a stream goes, and nothing of it can be asked for once more. */
+function asStream(options: CopyOptions): CopyOptions {
+  const { stallLimitMs = 0 } = options;
+  return { ...options, retries: 0, requestTimeoutMs: 0, stallLimitMs };
 }
 
 function planEngine(size: number, options: CopyOptions, defaultMemory = DEFAULT_MEMORY) {
@@ -162,7 +218,7 @@ function planEngine(size: number, options: CopyOptions, defaultMemory = DEFAULT_
   }
   const memory = toBytes(options.memory ?? defaultMemory, "memory");
   if (memory < requestSize) {
-    throw invalid(`memory must hold one request at least: ${exactSize(requestSize)}`);
+    throw invalid(`memory must hold one request at least: ${sizeInWords(requestSize)}`);
   }
   const requests =
     options.requests ?? Math.min(Math.floor(memory / requestSize), DEFAULT_MOST_REQUESTS);
@@ -215,7 +271,7 @@ function checkVolumes(source: Volume, target: Volume): void {
     throw new BlockhaulError("ERR_TARGET_TOO_SMALL", {
       side: "target",
       volume: target.ref,
-      message: `its ${target.size} bytes are fewer than the source's ${source.size}`,
+      message: `it has ${sizeInWords(target.size)}, less than the source's ${sizeInWords(source.size)}`,
     });
   }
 }
@@ -252,6 +308,14 @@ function toCount(value: unknown, name: string, most: number): number {
   throw invalid(`${name} must be a whole number from 1 to ${most}, not ${describe(value)}`);
 }
 
+function toVerify({ verify = false, repair }: CopyOptions): boolean | "source" {
+  if (verify === "source") return verify;
+  if (typeof verify === "string") {
+    throw invalid(`verify must be true, false or "source", not ${describe(verify)}`);
+  }
+  return Boolean(verify || repair);
+}
+
 /** A whole number from 0 on. */
 function toLimit(value: unknown, name: string, most = 2 ** 31 - 1): number {
   const isWhole = typeof value === "number" && Number.isInteger(value) && value >= 0;
@@ -264,9 +328,24 @@ function checkRecord(options: CopyOptions, digest: DigestKind, target: Volume): 
   const wanted = options.verify || options.repair ? "verify" : options.manifest && "manifest";
   if (!wanted) return;
   if (digest === "none") throw invalid(`${wanted} needs a digest`);
-  if (target.info.kind === "null" && wanted === "verify") {
-    throw invalid("null: keeps nothing that could be read back");
+  if (target.info.ephemeral && wanted === "verify") {
+    throw invalid(`${target.ref} keeps nothing that could be read back`);
   }
+}
+
+/** What needs to read or write something of a stream a second time. */
+function checkStreams(source: Volume, target: Volume, options: CopyOptions): void {
+  const [stream] = [source, target].filter(({ info }) => info.sequential);
+  if (stream === undefined) return;
+  const { verify, repair, salvage, journal } = options;
+  const fromSource = source.info.sequential;
+  const [unfit] = [
+    fromSource && verify === "source" && 'verify: "source" would read it again',
+    fromSource && repair && "repair would read it again",
+    fromSource && salvage && "salvage would read what comes after an error",
+    journal && "a journal could not go on with it",
+  ].filter((text) => text);
+  if (unfit) throw invalid(`${stream.ref} can be read or written once only: ${unfit}`);
 }
 
 function invalid(message: string): BlockhaulError {

@@ -1,4 +1,5 @@
 import type { NativeCopyReport, Range } from "../native.js";
+import type { SourceWrites } from "./ends.js";
 import type { CopyPlan } from "./plan.js";
 import type { VerificationReport } from "./verification.js";
 
@@ -32,6 +33,15 @@ export interface CopyReport {
   readonly digest: string | undefined;
   /** What reading the target back showed; undefined where that was not asked for. */
   readonly verification: VerificationReport | undefined;
+  /** Refs of ends whose driver cannot tell what has their name: whether they still are what was named, nobody knows. */
+  readonly notIdentified: readonly string[];
+  /** Whether anybody wrote to the source meanwhile, as far as its storage shows. */
+  readonly sourceWrites: SourceWrites;
+  /**
+   * Which other copies could not be kept away from an end, and who else may use it and does not show, in words;
+   * empty: nobody else could begin, and all could be seen.
+   */
+  readonly notExcluded: readonly string[];
   /** The journal's; undefined without one. */
   readonly job: string | undefined;
 }
@@ -40,13 +50,16 @@ export interface CopyReport {
 export interface RunFacts {
   readonly bad: readonly Range[];
   readonly verification: VerificationReport | undefined;
+  readonly notIdentified: readonly string[];
+  readonly sourceWrites: SourceWrites;
+  readonly notExcluded: readonly string[];
   readonly job: string | undefined;
 }
 
 export function composeReport(
   plan: CopyPlan,
   report: NativeCopyReport,
-  { bad, verification, job }: RunFacts,
+  { bad, verification, notIdentified, sourceWrites, notExcluded, job }: RunFacts,
 ): CopyReport {
   const seconds = report.elapsedMs / 1000;
   return {
@@ -70,6 +83,9 @@ export function composeReport(
     threads: report.threads,
     digest: report.digest === undefined ? undefined : `${plan.digest}:${report.digest}`,
     verification,
+    notIdentified,
+    sourceWrites,
+    notExcluded,
     job,
   };
 }

@@ -1,4 +1,5 @@
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import type { GuardName } from "../guards/guard.js";
 import { followControl } from "../jobs/control.js";
 import type { Job } from "../jobs/job.js";
 import { writeManifest } from "../manifest.js";
@@ -8,16 +9,28 @@ import type { Volume } from "../volume.js";
 import type { VolumeEnd } from "../volume-end.js";
 import { chunksOf } from "./chunks.js";
 import { CopyControl } from "./control.js";
+import { type Ends, whileSame } from "./ends.js";
 import { type EngineWatch, type HeldVolume, runEngine } from "./engine.js";
 import type { CopyPlan } from "./plan.js";
 import { type CopyReport, composeReport, describeRanges, mergeRanges } from "./report.js";
-import { createDigestList, engineOptions, verifyTarget } from "./verification.js";
+import {
+  createDigestList,
+  engineOptions,
+  type VerificationReport,
+  verifyTarget,
+} from "./verification.js";
 
 /** What a run keeps and leaves. */
 export interface RunRecord {
   /** The job that it is a run of; it begins at its journal's frontier. */
   readonly job: Job | undefined;
   readonly manifest: string | undefined;
+  /** As both ends were found before the first byte. */
+  readonly ends: Ends;
+  /** What is known of others that use an end, and accepted. */
+  readonly allow: readonly GuardName[];
+  /** What locks could not do: see CopyReport. */
+  readonly notExcluded: readonly string[];
 }
 
 /**
@@ -55,9 +68,17 @@ async function moveAndProve(
   source: HeldVolume,
   target: HeldVolume,
   plan: CopyPlan,
-  { job, manifest }: RunRecord,
+  { job, manifest, ends, allow, notExcluded }: RunRecord,
   watch: EngineWatch,
 ): Promise<CopyReport> {
+  // The looks of a copy with a journal keep step with its checkpoints.
+  const pace = { intervalMs: plan.journal ? plan.checkpointIntervalMs : 0, signal: watch.signal };
+  const checkEnds = async () => {
+    await ends.check();
+    return ends.checkWrites(allow.includes("live-source"));
+  };
+  // A repair writes, and so does whoever uses what a mounted or held target lies on.
+  const isOurs = !plan.repair && !allow.includes("mounted") && !allow.includes("held");
   const needsList = plan.verify || manifest !== undefined;
   const list =
     job === undefined && needsList ? await createDigestList(plan.size, 0, plan.digest) : undefined;
@@ -65,17 +86,31 @@ async function moveAndProve(
   try {
     const begin = recorded?.frontier ?? 0;
     const options = { ...engineOptions(plan, { begin }), salvage: plan.salvage };
-    const report = await runEngine(source, target, options, recorded, watch);
-    const verification =
-      plan.verify && recorded !== undefined
-        ? await verifyTarget(source, target, recorded, plan, watch)
-        : undefined;
+    const both = [ends.source, ends.target];
+    const report = await whileSame(both, pace, (signal) =>
+      runEngine(source, target, options, recorded, { ...watch, signal }),
+    );
+    // What is missing reads as zeros with some storage: nothing that was read counts before this.
+    let sourceWrites = await checkEnds();
+    const bad = mergeRanges(job?.journal.contents().bad ?? report.bad);
+    let verification: VerificationReport | undefined;
+    if (plan.verify && recorded !== undefined) {
+      const before = isOurs ? await ends.target.writeStamp() : undefined;
+      verification = await whileSame(both, pace, (signal) =>
+        verifyTarget(source, target, recorded, plan, bad, { ...watch, signal }),
+      );
+      sourceWrites = await checkEnds();
+      if (before !== undefined) await ends.target.checkUnwritten(before);
+    }
     if (verification !== undefined && verification.differences.length > 0) {
       throw differs(target.volume, verification.differences);
     }
     const composed = composeReport(plan, report, {
-      bad: mergeRanges(job?.journal.contents().bad ?? report.bad),
+      bad,
       verification,
+      notIdentified: ends.notIdentified,
+      sourceWrites,
+      notExcluded,
       job: job?.id,
     });
     if (manifest !== undefined && recorded !== undefined) {
@@ -122,7 +157,8 @@ async function writeManifestOf(
 }
 
 /** A volume as manifests and journals name it: so that it is found from any folder. */
-export function endOf(volume: Volume): VolumeEnd {
+export function endOf(volume: Volume, born?: string): VolumeEnd {
   const { identity, blockSize } = volume.info;
-  return { ref: absoluteRef(volume.ref), identity, size: volume.size, blockSize };
+  const end = { ref: absoluteRef(volume.ref), identity, size: volume.size, blockSize };
+  return born === undefined ? end : { ...end, born };
 }

@@ -1,6 +1,8 @@
 import type { VolumeDriver } from "../driver.js";
 import { openDevice } from "../usage/open-device.js";
+import { openedDevice } from "../usage/opened-device.js";
 import { formatPathRef, type PathLocation, parsePathRef } from "./path.js";
+import { onTheWay } from "./path-way.js";
 
 /** Block devices of this host: disks, partitions, logical volumes, loop devices. */
 export const blockDriver: VolumeDriver<PathLocation> = {
@@ -19,7 +21,11 @@ export const blockDriver: VolumeDriver<PathLocation> = {
   },
   parseRef: (ref) => parsePathRef("block", ref),
   formatRef: (location) => formatPathRef("block", location),
-  openVolume: async ({ path }, { mode, shared = false, exclusive = false }) => ({
-    volume: await openDevice({ path, mode, kind: "block", shared, exclusive }),
-  }),
+  openVolume: (location, { mode, shared = false, exclusive = false }) =>
+    onTheWay(location, async ({ place }) =>
+      openedDevice(
+        await openDevice({ ...place, mode, kind: "block", shared, exclusive }),
+        location.path,
+      ),
+    ),
 };

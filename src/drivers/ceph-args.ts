@@ -1,5 +1,5 @@
 import { BlockhaulError } from "../errors.js";
-import type { NativeCephConnection } from "../native.js";
+import type { NativeCephConnection } from "../native-rbd.js";
 import { parseTimeout, type RbdLocation } from "./rbd-ref.js";
 
 /**

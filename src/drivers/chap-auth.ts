@@ -1,6 +1,6 @@
 import type { ChapAuth } from "../connectors/connection.js";
 import { BlockhaulError } from "../errors.js";
-import { readSecret } from "../system/secret.js";
+import { readSecret, type SecretPlace } from "../system/read-secret.js";
 
 const USER_SECRET = { variable: "BLOCKHAUL_CHAP_SECRET", option: "secret-file" } as const;
 const TARGET_SECRET = {
@@ -17,7 +17,7 @@ export interface ChapPlaces {
 }
 
 /**
- * Credentials: their users, and their secrets from files or the environment.
+ * Credentials: their users, and their secrets from files or the environment, to be wiped by whoever uses them.
  *
  * @returns undefined without a user
  * @throws BlockhaulError ERR_AUTHENTICATION where a secret is missing, and what reading it meets
@@ -33,14 +33,19 @@ export async function readChapAuth(places: ChapPlaces): Promise<ChapAuth | undef
   const secret = await readSecret({ ...USER_SECRET, file: places.secretFile });
   if (secret === undefined) throw noSecret(user, USER_SECRET);
   if (targetUser === undefined) return { user, secret };
-  const targetSecret = await readSecret({ ...TARGET_SECRET, file: places.targetSecretFile });
-  if (targetSecret === undefined) throw noSecret(targetUser, TARGET_SECRET);
-  return { user, secret, targetUser, targetSecret };
+  try {
+    const targetSecret = await readSecret({ ...TARGET_SECRET, file: places.targetSecretFile });
+    if (targetSecret === undefined) throw noSecret(targetUser, TARGET_SECRET);
+    return { user, secret, targetUser, targetSecret };
+  } catch (error) {
+    secret.wipe();
+    throw error;
+  }
 }
 
 function noSecret(
   user: string,
-  { variable, option }: { readonly variable: string; readonly option: string },
+  { variable, option }: Pick<SecretPlace, "variable"> & { readonly option: string },
 ): BlockhaulError {
   return new BlockhaulError("ERR_AUTHENTICATION", {
     message: `there is no secret for the user ${user}`,

@@ -1,43 +1,27 @@
-/** Image files deleted, renamed and resized. Names are changed of the file itself, never through a link. */
-import type { Stats } from "node:fs";
-import { link, lstat, open, readdir, unlink } from "node:fs/promises";
+/** Image files renamed and resized. Names are changed of the file itself, never through a link. */
+import { constants } from "node:fs";
+import { type FileHandle, link, open, readdir } from "node:fs/promises";
 import path from "node:path";
 
-import { BlockhaulError } from "../errors.js";
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import { native } from "../native.js";
+import type { NativeFileHold } from "../native-host.js";
 import { syncFolder } from "../system/durable-file.js";
-import { exactSize } from "../units.js";
-import { nodeAt } from "../usage/node.js";
-import { usesOf } from "../usage/uses.js";
+import { sizeInWords } from "../units.js";
+import { checkFileChange, requireFile } from "./file-check.js";
 import { checkFileName } from "./file-place.js";
 import type { PathLocation } from "./path.js";
+import { onTheWay } from "./path-way.js";
 
 /** What link(2) answers where a file cannot have a second name. */
 const NO_SECOND_NAME = new Set(["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EMLINK"]);
 
 /**
- * Removes a file's name, and with its last one the file.
+ * Renames a file, and overwrites nothing. What was renamed is the file that had the name when this began: another that
+ * got it in the meantime is given its name back.
  *
- * @throws BlockhaulError ERR_NOT_FOUND; ERR_NOT_A_VOLUME also of a symbolic link; ERR_IN_USE, naming who
- *   uses it
- */
-export async function deleteFile({ path: file }: PathLocation): Promise<void> {
-  await requireFile(file);
-  await refuseInUse(file);
-  await unlink(file);
-  await syncFolder(path.dirname(file));
-}
-
-/** @throws BlockhaulError ERR_NOT_FOUND; ERR_NOT_A_VOLUME of a link, which is neither renamed nor removed */
-export async function checkFile({ path: file }: PathLocation): Promise<void> {
-  await requireFile(file);
-}
-
-/**
- * Renames a file by a second name, which unlike a rename overwrites nothing. A kill may leave both names;
- * the same call then takes the old one away.
- *
- * @throws BlockhaulError ERR_NOT_FOUND, ERR_EXISTS; ERR_NOT_A_VOLUME also of a symbolic link;
- *   ERR_UNSUPPORTED on a file system where a file has one name only; ERR_INVALID_REF
+ * @throws BlockhaulError ERR_NOT_FOUND, ERR_EXISTS; ERR_NOT_A_VOLUME also of a symbolic link; ERR_VOLUME_CHANGED;
+ *   ERR_UNSUPPORTED on a file system that can neither promise that nor give a file a second name; ERR_INVALID_REF
  */
 export async function renameFile(
   { path: file }: PathLocation,
@@ -45,21 +29,74 @@ export async function renameFile(
 ): Promise<PathLocation> {
   const folder = path.dirname(file);
   const renamed = { path: path.join(folder, checkFileName(name)) };
-  const status = await requireFile(file);
+  await checkFileChange({ path: file });
   if (path.basename(file) === name) return renamed;
+  const hold = await native().holdFile(file);
   try {
-    await link(file, renamed.path);
+    await giveName(hold, file, renamed.path);
+  } finally {
+    await hold.release();
+  }
+  await syncFolder(folder);
+  return renamed;
+}
+
+async function giveName(hold: NativeFileHold, file: string, renamed: string): Promise<void> {
+  try {
+    await native().renameToNew(file, renamed);
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown);
+    if (error.code === "ERR_EXISTS") return dropOldName(hold, file, renamed, error);
+    if (error.errnoName !== "EINVAL" && error.errnoName !== "ENOSYS") throw error;
+    return giveSecondName(hold, file, renamed);
+  }
+  if (await hold.isAt(renamed)) return;
+  await native().renameToNew(renamed, file);
+  throw changedMeanwhile(file);
+}
+
+/** A run that was killed between the two steps of a rename left both names. */
+async function dropOldName(
+  hold: NativeFileHold,
+  file: string,
+  renamed: string,
+  refusal: BlockhaulError,
+): Promise<void> {
+  if (!(await hold.isAt(renamed)) || !(await areTwoNames(file, renamed))) throw refusal;
+  await hold.unlink(file);
+}
+
+/** Where a file system cannot promise that a rename overwrites nothing: a second name does. */
+async function giveSecondName(hold: NativeFileHold, file: string, renamed: string): Promise<void> {
+  try {
+    await link(file, renamed);
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     if (NO_SECOND_NAME.has(code)) throw hasOneNameOnly(file, error);
-    if (code !== "EEXIST" || !(await isOtherNameOf(status, folder, renamed.path, file)))
-      throw error;
+    throw error;
   }
   // The new name first: no moment at which a power cut leaves none.
-  await syncFolder(folder);
-  await unlink(file);
-  await syncFolder(folder);
-  return renamed;
+  await syncFolder(path.dirname(file));
+  if (await hold.isAt(renamed)) {
+    await hold.unlink(file);
+    return;
+  }
+  // Another file, which has had the name by then, loses the second one again.
+  const other = await native().holdFile(renamed);
+  try {
+    await other.unlink(renamed);
+  } finally {
+    await other.release();
+  }
+  throw changedMeanwhile(file);
+}
+
+function changedMeanwhile(file: string): BlockhaulError {
+  return new BlockhaulError("ERR_VOLUME_CHANGED", {
+    volume: file,
+    operation: "rename",
+    message: "its name became another file's in the meantime",
+  });
 }
 
 /**
@@ -68,15 +105,20 @@ export async function renameFile(
  * @param size bytes
  * @throws BlockhaulError ERR_NOT_FOUND, ERR_NOT_A_VOLUME; ERR_INVALID_ARGUMENT for less than it has
  */
-export async function resizeFile({ path: file }: PathLocation, size: number): Promise<void> {
-  // Looked at before it is opened: a FIFO would wait for a reader.
-  if ((await nodeAt(file))?.inode === undefined) await requireFile(file);
-  const handle = await open(file, "r+");
+export function resizeFile(location: PathLocation, size: number): Promise<void> {
+  return onTheWay(location, async ({ at }) => {
+    // Looked at before it is opened: a FIFO would wait for a reader.
+    await requireFile(at);
+    await resizeOpen(await open(at, constants.O_RDWR | constants.O_NOFOLLOW), size);
+  });
+}
+
+async function resizeOpen(handle: FileHandle, size: number): Promise<void> {
   try {
     const { size: present } = await handle.stat();
     if (size < present) {
       throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
-        message: `it has ${exactSize(present)}, and what lies behind ${exactSize(size)} would be lost`,
+        message: `it has ${sizeInWords(present)}, and what lies behind ${sizeInWords(size)} would be lost`,
       });
     }
     if (size > present) await handle.truncate(size);
@@ -86,40 +128,10 @@ export async function resizeFile({ path: file }: PathLocation, size: number): Pr
   }
 }
 
-async function requireFile(file: string): Promise<Stats> {
-  const status = await lstat(file);
-  if (status.isFile()) return status;
-  const isLink = status.isSymbolicLink();
-  throw new BlockhaulError("ERR_NOT_A_VOLUME", {
-    message: isLink ? "is a symbolic link, not the image file itself" : "is not an image file",
-    ...(isLink ? { hint: "name the file that it leads to, as `realpath` shows it" } : {}),
-  });
-}
-
-async function refuseInUse(file: string): Promise<void> {
-  const node = await nodeAt(file);
-  const uses = node === undefined ? [] : await usesOf(node);
-  if (uses.length === 0) return;
-  throw new BlockhaulError("ERR_IN_USE", {
-    message: uses.map(({ text }) => text).join("; "),
-    hint: `end that first: \`losetup -j ${file}\` and \`fuser -v ${file}\` show it`,
-  });
-}
-
-/**
- * Whether two names of a folder are of one file. Both have to be listed there: where upper and lower case
- * are the same, two spellings are one name.
- */
-async function isOtherNameOf(
-  { dev, ino }: Stats,
-  folder: string,
-  other: string,
-  file: string,
-): Promise<boolean> {
-  const status = await lstat(other);
-  if (status.dev !== dev || status.ino !== ino) return false;
-  const names = new Set(await readdir(folder));
-  return names.has(path.basename(other)) && names.has(path.basename(file));
+/** Where upper and lower case are the same, two spellings are one name: both have to be listed. */
+async function areTwoNames(one: string, other: string): Promise<boolean> {
+  const names = new Set(await readdir(path.dirname(one)));
+  return names.has(path.basename(other)) && names.has(path.basename(one));
 }
 
 function hasOneNameOnly(file: string, cause: unknown): BlockhaulError {

@@ -1,8 +1,10 @@
 /** A directory of image files: what it holds, and how much room it has. */
-import { lstat, readdir, stat, statfs } from "node:fs/promises";
+import { readdir, stat, statfs } from "node:fs/promises";
 import path from "node:path";
 import type { DriverPlaces, ListedVolume, PlaceStats } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
+import { native } from "../native.js";
+import { lstatIfThere } from "../system/trusted.js";
 import { lazySettings } from "./lazy-settings.js";
 import type { PathLocation } from "./path.js";
 
@@ -13,10 +15,15 @@ export interface FilePlace {
 
 /** What stat counts blocks in, whatever the file system's own are. */
 const STAT_BLOCK = 512;
+/** Bytes; ext4, XFS, Btrfs and NFS take as many. */
+const LONGEST_NAME = 255;
 
 export const filePlaces: DriverPlaces<PathLocation, FilePlace> = {
   settings: lazySettings(async () => (await import("./file-settings.js")).fileSettings),
-  locate: ({ directory }, name) => ({ path: path.join(directory, checkFileName(name)) }),
+  locate: ({ directory }, name) => ({
+    path: path.join(directory, checkFileName(name)),
+    noLinks: true,
+  }),
 };
 
 /** What a file is called in its directory. */
@@ -25,15 +32,22 @@ export function fileInPlace({ path: file }: PathLocation): string {
 }
 
 /** A file of that name in the same directory. @throws BlockhaulError ERR_INVALID_REF */
-export function fileBeside({ path: file }: PathLocation, name: string): PathLocation {
-  return { path: path.join(path.dirname(file), checkFileName(name)) };
+export function fileBeside(location: PathLocation, name: string): PathLocation {
+  return { ...location, path: path.join(path.dirname(location.path), checkFileName(name)) };
 }
 
 /** The name, where a file in a directory can have it. @throws BlockhaulError ERR_INVALID_REF */
 export function checkFileName(name: string): string {
-  if (name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name)) return name;
+  const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name);
+  if (name === "" || name === "." || name === ".." || /[/\0]/.test(name)) {
+    throw new BlockhaulError("ERR_INVALID_REF", {
+      message: `${shown} cannot be the name of a file`,
+    });
+  }
+  const length = Buffer.byteLength(name);
+  if (length <= LONGEST_NAME) return name;
   throw new BlockhaulError("ERR_INVALID_REF", {
-    message: `${JSON.stringify(name)} cannot be the name of a file`,
+    message: `${shown} has ${length} bytes, and the name of a file has ${LONGEST_NAME} at the most`,
   });
 }
 
@@ -51,11 +65,17 @@ export async function listFiles({ directory }: FilePlace): Promise<ListedVolume[
     .sort();
   const found: ListedVolume[] = [];
   for (const name of names) {
-    const status = await lstat(path.join(directory, name)).catch(goneMeanwhile);
+    const status = await lstatIfThere(path.join(directory, name));
     if (status === undefined || !status.isFile()) continue;
     found.push({ name, size: status.size, allocated: status.blocks * STAT_BLOCK });
   }
   return found;
+}
+
+/** The folder itself, behind whatever links: its device, inode and birth. */
+export async function identifyFolder({ path: file }: PathLocation): Promise<string | undefined> {
+  const found = await native().lookAtPath(path.dirname(path.resolve(file)));
+  return found && `folder ${found.major}:${found.minor}/${found.inode}, born ${found.born}`;
 }
 
 /** @throws BlockhaulError ERR_NOT_FOUND, ERR_PERMISSION */
@@ -69,8 +89,4 @@ export async function statsOfDirectory({ directory }: FilePlace): Promise<PlaceS
     granularity: 1,
     room: `file system ${dev}`,
   };
-}
-
-function goneMeanwhile(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== "ENOENT") throw error;
 }

@@ -4,8 +4,9 @@ import path from "node:path";
 
 import type { CreateOptions, ShortWay, ShortWayOptions } from "../driver.js";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
-import { syncFolder } from "../system/durable-file.js";
+import { native } from "../native.js";
 import type { PathLocation } from "./path.js";
+import { onTheWay, type PathWay } from "./path-way.js";
 import { refuseAborted } from "./refuse-aborted.js";
 
 /** File systems that share extents, by the magic numbers of statfs(2). */
@@ -25,31 +26,39 @@ const NOT_SHARED = new Set(["EOPNOTSUPP", "ENOTSUP", "ENOTTY", "ENOSYS", "EXDEV"
  * A thick target is no copy by reference: it would have no space of its own.
  */
 export async function reflinkWay(
-  { path: source }: PathLocation,
-  { path: target }: PathLocation,
+  source: PathLocation,
+  target: PathLocation,
   { size, provisioning }: CreateOptions,
 ): Promise<ShortWay | undefined> {
   if (provisioning === "thick") return undefined;
-  const folder = path.dirname(target);
-  const [file, directory] = await Promise.all([stat(source), stat(folder).catch(() => undefined)]);
+  const folder = path.dirname(target.path);
+  const [file, directory] = await Promise.all([
+    onTheWay(source, ({ at }) => stat(at)),
+    stat(folder).catch(() => undefined),
+  ]);
   if (!file.isFile() || file.size !== size || directory?.dev !== file.dev) return undefined;
   if (!SHARING.has((await statfs(folder)).type)) return undefined;
-  return { method: "reflink", run: (options) => reflink(source, target, size, options) };
+  const run = (options: ShortWayOptions) =>
+    onTheWay(source, ({ at: from }) =>
+      onTheWay(target, (to) => reflink(from, to, size, options), true),
+    );
+  return { method: "reflink", run };
 }
 
 async function reflink(
   source: string,
-  target: string,
+  { at: target, sync }: PathWay,
   size: number,
-  { signal, onProgress }: ShortWayOptions,
+  { signal, onProgress, onNotKept }: ShortWayOptions,
 ): Promise<void> {
   refuseAborted(signal);
   await clone(source, target);
   try {
-    // As every new image file: others may not read it, whoever may read the source.
+    // Until it has the source's group, nobody gets what belongs to that.
     await chmod(target, 0o600);
-    await sync(target);
-    await syncFolder(path.dirname(target));
+    for (const text of await native().keepFileAttributes(source, target)) onNotKept?.(text);
+    await syncFile(target);
+    await sync();
     const { size: copied } = await lstat(target);
     if (copied !== size) {
       throw new BlockhaulError("ERR_IO", { message: "the source's size changed meanwhile" });
@@ -75,7 +84,7 @@ async function clone(source: string, target: string): Promise<void> {
   }
 }
 
-async function sync(file: string): Promise<void> {
+async function syncFile(file: string): Promise<void> {
   const handle = await open(file, "r");
   try {
     await handle.sync();

@@ -1,19 +1,26 @@
+import { unlink } from "node:fs/promises";
 import path from "node:path";
 
 import type { CreateOptions, DriverOpenOptions, OpenedVolume, VolumeDriver } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { type NativeVolume, native } from "../native.js";
-import { checkFile, deleteFile, renameFile, resizeFile } from "./file-change.js";
+import { lookUpFile } from "../usage/look-up.js";
+import { stampOfFile } from "../usage/write-stamp.js";
+import { renameFile, resizeFile } from "./file-change.js";
+import { checkFileChange, checkFileCreation } from "./file-check.js";
 import {
   type FilePlace,
   fileBeside,
   fileInPlace,
   filePlaces,
+  identifyFolder,
   listFiles,
   statsOfDirectory,
 } from "./file-place.js";
+import { deleteFile } from "./file-removal.js";
 import { reflinkWay } from "./file-short-way.js";
 import { formatPathRef, type PathLocation, parsePathRef } from "./path.js";
+import { onTheWay, type PathWay } from "./path-way.js";
 
 /** Image files: raw, sparse where the file system allows it and nobody wants them thick. */
 export const fileDriver: VolumeDriver<PathLocation, OpenedVolume, FilePlace> = {
@@ -23,6 +30,7 @@ export const fileDriver: VolumeDriver<PathLocation, OpenedVolume, FilePlace> = {
   refForms: ["PATH", "file:PATH"],
   supports: {
     write: true,
+    like: true,
     create: "when-missing",
     createOptions: [],
     extents: true,
@@ -42,9 +50,11 @@ export const fileDriver: VolumeDriver<PathLocation, OpenedVolume, FilePlace> = {
   deleteVolume: deleteFile,
   renameVolume: renameFile,
   resizeVolume: resizeFile,
-  checkChange: checkFile,
+  checkChange: checkFileChange,
+  checkCreate: checkFileCreation,
   nameOf: fileInPlace,
   siblingOf: fileBeside,
+  identifyPlace: identifyFolder,
   places: filePlaces,
   listVolumes: listFiles,
   stats: statsOfDirectory,
@@ -55,30 +65,67 @@ async function openVolume(
   location: PathLocation,
   options: DriverOpenOptions,
 ): Promise<OpenedVolume> {
-  const { create, mode } = options;
-  if (create === undefined) return { volume: await open(location, mode) };
-  if (create.exclusive) return { volume: await createFile(location, create) };
+  // Where the process stands may be another folder when the file is looked up again.
+  const file = path.resolve(location.path);
+  const { volume, isNew } = await openOrCreate(location, options);
+  const like = isNew ? (options.like as PathLocation | undefined) : undefined;
+  const notKept = like === undefined ? [] : await becomeLike(like, location, volume);
+  const { node } = volume.info;
+  return {
+    volume,
+    notKept,
+    identify: () => lookUpFile(file),
+    writeStamp: async () => (node === undefined ? undefined : stampOfFile(node, file)),
+  };
+}
+
+async function openOrCreate(
+  location: PathLocation,
+  { create, mode }: DriverOpenOptions,
+): Promise<{ volume: NativeVolume; isNew: boolean }> {
+  if (create === undefined) return { volume: await open(location, mode), isNew: false };
+  if (create.exclusive) return { volume: await createFile(location, create), isNew: true };
   try {
-    return { volume: await open(location, mode, create) };
+    return { volume: await open(location, mode, create), isNew: false };
   } catch (error) {
     if (!isCode(error, "ERR_NOT_FOUND")) throw error;
   }
   try {
-    return { volume: await createFile(location, create) };
+    return { volume: await createFile(location, create), isNew: true };
   } catch (error) {
     if (!isCode(error, "ERR_EXISTS")) throw error;
     // Somebody else made it in the meantime: it is not ours, and not known to be zero.
-    return { volume: await open(location, mode, create) };
+    return { volume: await open(location, mode, create), isNew: false };
+  }
+}
+
+/** Gives a new file what the other has beside its bytes; where that fails, it is taken away again. */
+async function becomeLike(
+  like: PathLocation,
+  made: PathLocation,
+  volume: NativeVolume,
+): Promise<string[]> {
+  try {
+    return await onTheWay(like, ({ at: from }) =>
+      onTheWay(made, ({ at: to }) => native().keepFileAttributes(from, to)),
+    );
+  } catch (error) {
+    await volume.close().catch(() => {});
+    await onTheWay(made, ({ at }) => unlink(at)).catch(() => {});
+    throw error;
   }
 }
 
 /** @param create of one that is asked to be thick: zeros give none of its space back */
 function open(
-  { path }: PathLocation,
+  location: PathLocation,
   mode: "read" | "write",
   create?: CreateOptions,
 ): Promise<NativeVolume> {
-  return native().openPosix({ path, mode, kind: "file", thick: isThick(create) });
+  return onTheWay(location, async ({ place, refusePlanted }) => {
+    if (mode === "write") await refusePlanted();
+    return native().openPosix({ ...place, mode, kind: "file", thick: isThick(create) });
+  });
 }
 
 function isThick(create: CreateOptions | undefined): boolean {
@@ -95,13 +142,15 @@ async function createFile(location: PathLocation, create: CreateOptions): Promis
     });
   }
   try {
-    return await native().openPosix({
-      path: location.path,
-      mode: "write",
-      kind: "file",
-      createSize: create.size,
-      thick: isThick(create),
-    });
+    const make = ({ place }: PathWay) =>
+      native().openPosix({
+        ...place,
+        mode: "write",
+        kind: "file",
+        createSize: create.size,
+        thick: isThick(create),
+      });
+    return await onTheWay(location, make, true);
   } catch (error) {
     if (!isCode(error, "ERR_NOT_FOUND")) throw error;
     throw error.withContext({

@@ -27,8 +27,9 @@ export const lvmPlaces: DriverPlaces<LvmLocation, LvmPlace> = {
  * @throws BlockhaulError ERR_NOT_FOUND for the group
  */
 export async function listPlace({ vg }: LvmPlace): Promise<ListedVolume[]> {
-  const all = await listGroupVolumes(vg);
-  if (all.length === 0) await requireGroup(vg);
+  // A group that LVM does not use for what it is, it lists as one without volumes.
+  const { uuid } = await requireGroup(vg);
+  const all = await listGroupVolumes(uuid);
   return all
     .filter((volume) => !isSnapshot(volume))
     .map((volume) => {
@@ -45,8 +46,8 @@ export async function listPlace({ vg }: LvmPlace): Promise<ListedVolume[]> {
  * @throws BlockhaulError ERR_NOT_FOUND for the group or the pool; ERR_UNSUPPORTED of a pool that is inactive
  */
 export async function statsOfPlace({ vg, thin }: LvmPlace): Promise<PlaceStats> {
-  const { extentSize: granularity, size: capacity, free } = await requireGroup(vg);
-  const room = `lvm ${vg}`;
+  const { name, extentSize: granularity, size: capacity, free } = await requireGroup(vg);
+  const room = `lvm ${name}`;
   if (thin === undefined) return { capacity, free, granularity, room };
   const { size, dataPercent } = await requirePool(vg, thin);
   if (dataPercent === undefined) {

@@ -5,6 +5,7 @@ import { BlockhaulError } from "../errors.js";
 import { newSnapshotName } from "../lvm/names.js";
 import type { LogicalVolume } from "../lvm/report.js";
 import { createSnapshot } from "../lvm/snapshots.js";
+import { refuseInvalid } from "../lvm/states.js";
 import { type ActivationData, lvmActivationStep, lvmSnapshotStep } from "../lvm/steps.js";
 import { activateVolume, requireVolume } from "../lvm/volumes.js";
 import type { LvmLocation } from "./lvm-ref.js";
@@ -18,7 +19,7 @@ export async function activateFor(
   attachment: Attachment,
 ): Promise<LogicalVolume> {
   const volume = await requireVolume({ vg, lv });
-  const data = { vg, lv, uuid: volume.uuid };
+  const data = { vg, lv, vgUuid: volume.vgUuid, uuid: volume.uuid };
   if (volume.isActive) {
     await attachment.share(lvmActivationStep, data);
     return volume;
@@ -50,8 +51,9 @@ export async function isActivatedByUs({ vg, name, uuid }: LogicalVolume): Promis
   );
 }
 
-/** @throws BlockhaulError ERR_NOT_A_VOLUME of pools and the like, ERR_READ_ONLY */
+/** @throws BlockhaulError ERR_NOT_A_VOLUME of pools and the like, ERR_IO of an invalid snapshot, ERR_READ_ONLY */
 export function checkOpenable(volume: LogicalVolume, mode: "read" | "write"): void {
+  refuseInvalid(volume);
   if (!volume.roles.includes("public")) {
     throw new BlockhaulError("ERR_NOT_A_VOLUME", {
       message: `it holds other volumes and no data of its own: it is ${volume.layout.join(", ")}`,

@@ -4,6 +4,7 @@ import { undoing } from "../attachments/undoing.js";
 import type {
   AttachedDevice,
   AttachOptions,
+  DeleteOptions,
   DriverOpenOptions,
   DriverStatus,
   OpenedVolume,
@@ -17,7 +18,7 @@ import { extendVolume, renameVolume as renameTo } from "../lvm/changes.js";
 import { devicePathOf } from "../lvm/device.js";
 import { faultOfVolumeName, newSnapshotName } from "../lvm/names.js";
 import type { LogicalVolume } from "../lvm/report.js";
-import { findVolume, isLvmInstalled, LVM } from "../lvm/run.js";
+import { findVolume, findVolumeGroup, isLvmInstalled, LVM } from "../lvm/run.js";
 import {
   removeSnapshot,
   listSnapshots as snapshotsOf,
@@ -32,6 +33,7 @@ import {
 } from "../lvm/volumes.js";
 import type { NativeVolume } from "../native.js";
 import { openDevice as openPath } from "../usage/open-device.js";
+import { openedDevice } from "../usage/opened-device.js";
 import { createIfAsked, keepingIfDone } from "./lvm-create.js";
 import { type ExportedLocation, lvmExportDriver } from "./lvm-export.js";
 import { type LvmPlace, listPlace, lvmPlaces, statsOfPlace } from "./lvm-place.js";
@@ -74,6 +76,7 @@ export const lvmDriver: VolumeDriver<LvmLocation, OpenedLvm, LvmPlace> & ExportC
   },
   nameOf: ({ lv }) => lv,
   siblingOf: volumeBeside,
+  identifyPlace: async ({ vg }) => (await findVolumeGroup(vg))?.uuid,
   places: lvmPlaces,
   listVolumes: listPlace,
   stats: statsOfPlace,
@@ -129,7 +132,8 @@ async function openDevice(
   const path = await devicePathOf(volume);
   const zero = provenZero ? { provenZero } : {};
   const opened = await openPath({ path, mode, kind: "block", shared, exclusive, ...zero });
-  return { volume: opened, ...usageOf(volume) };
+  // Its name below /dev/mapper follows the volume: one that is renamed or removed is not found there.
+  return { ...openedDevice(opened, path), ...usageOf(volume) };
 }
 
 function usageOf(volume: LogicalVolume): Pick<OpenedLvm, "usage"> {
@@ -152,10 +156,26 @@ async function attachLocal(
   return { path, identity: { size: volume.size }, paths: 1, failures: [] };
 }
 
-async function deleteVolume(location: LvmLocation): Promise<void> {
+/** By its UUID; LVM removes none that anybody has open. */
+async function deleteVolume(
+  location: LvmLocation,
+  { identity, lastLook }: DeleteOptions = {},
+): Promise<void> {
   const volume = await requireVolume(location);
   checkOpenable(volume, "read");
+  // One that is exported is known by its LUN; the last look compares that.
+  if (identity !== undefined && location.export === undefined) refuseOther(volume, identity);
+  await lastLook?.({ isUnwritten: true });
   await removeVolume(volume);
+}
+
+/** What device-mapper calls a volume, which is the identity of one that is opened on this host. */
+function refuseOther({ vgUuid, uuid }: LogicalVolume, identity: string): void {
+  const found = `dm:LVM-${`${vgUuid}${uuid}`.replaceAll("-", "")}`;
+  if (found === identity) return;
+  throw new BlockhaulError("ERR_VOLUME_CHANGED", {
+    message: `it is ${found}, and was to be ${identity}`,
+  });
 }
 
 /** What a thick volume gets is zeroed at once: whoever extends a file system there may rely on it. */

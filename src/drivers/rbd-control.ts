@@ -1,7 +1,7 @@
 /** What is done with images beside opening them, through librbd. */
 import { randomBytes } from "node:crypto";
 
-import type { Extent, SnapshotInfo, SnapshotOptions } from "../driver.js";
+import type { DeleteOptions, Extent, SnapshotInfo, SnapshotOptions } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { native } from "../native.js";
 import { asking, nativeImage } from "./rbd-native.js";
@@ -10,9 +10,31 @@ import type { RbdLocation } from "./rbd-ref.js";
 /** What the snapshots that a copy takes for itself are called, before a random number. */
 export const SNAPSHOT_PREFIX = "blockhaul-snap-";
 
-export async function deleteImage(location: RbdLocation): Promise<void> {
+/** By the id that an identity ends with; librbd removes none that a client has open for writing. */
+export async function deleteImage(
+  location: RbdLocation,
+  { identity, lastLook }: DeleteOptions = {},
+): Promise<void> {
   const image = nativeImage(headOf(location));
-  await asking(image, native().rbdRemove(image));
+  const id = identity === undefined ? undefined : /([^/@]+)$/.exec(identity)?.[1];
+  await lastLook?.({ isUnwritten: true });
+  await asking(image, native().rbdRemove(image, id)).catch(async (error: unknown) => {
+    if (id === undefined || !isMissing(error)) throw error;
+    const other = await native()
+      .rbdFacts(image)
+      .catch((thrown: unknown) => {
+        // Nothing has the name: it is gone, whoever removed it.
+        throw isMissing(thrown) ? error : thrown;
+      });
+    throw new BlockhaulError("ERR_VOLUME_CHANGED", {
+      message: `the image of that name is ${other.id}, and was to be ${id}`,
+      cause: error,
+    });
+  });
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof BlockhaulError && error.code === "ERR_NOT_FOUND";
 }
 
 export async function resizeImage(location: RbdLocation, size: number): Promise<void> {

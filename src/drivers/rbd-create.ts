@@ -1,7 +1,7 @@
 /** What a new image is to be. */
 import type { CreateOptions } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
-import type { NativeRbdCreate } from "../native.js";
+import type { NativeRbdCreate } from "../native-rbd.js";
 
 /** Options of a new image, beyond its size; what is absent, the cluster decides. */
 export interface RbdCreateOptions {
@@ -46,6 +46,11 @@ export function nativeCreate(create: CreateOptions, ref?: string): NativeRbdCrea
     ...(stripeUnit === undefined ? {} : { stripeUnit }),
     ...(stripeCount === undefined ? {} : { stripeCount }),
   };
+}
+
+/** Whether a new image can be told to have it. */
+export function isFeature(name: string): boolean {
+  return FEATURES.includes(name);
 }
 
 /** Why no image can be like that; undefined where one can. */

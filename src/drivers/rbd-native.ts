@@ -2,7 +2,7 @@
 import path from "node:path";
 
 import { BlockhaulError } from "../errors.js";
-import type { NativeRbdImage, NativeRbdPlace } from "../native.js";
+import type { NativeRbdImage, NativeRbdPlace } from "../native-rbd.js";
 import { type CephSettings, cephConnection } from "./ceph-args.js";
 import type { RbdLocation } from "./rbd-ref.js";
 

@@ -3,9 +3,12 @@
 import { undoNow, withUndoFailure } from "../attachments/undoing.js";
 import type { CreateOptions, ShortWay, ShortWayOptions } from "../driver.js";
 import { toBlockhaulError } from "../errors.js";
-import { type NativeRbdCreate, type NativeRbdFacts, native } from "../native.js";
+import { native } from "../native.js";
+import type { NativeRbdCreate, NativeRbdFacts } from "../native-rbd.js";
+import { onAbort } from "../system/abort.js";
 import { deleteImage } from "./rbd-control.js";
 import { nativeCreate, type RbdCreateOptions } from "./rbd-create.js";
+import { createLike, factsOf } from "./rbd-layout.js";
 import { asking, nativeImage, nativePlace } from "./rbd-native.js";
 import type { RbdLocation } from "./rbd-ref.js";
 import { withSnapshotOf } from "./rbd-steps.js";
@@ -27,23 +30,20 @@ export async function cloneWay(
   const { features } = options as RbdCreateOptions;
   if (target.snapshot !== undefined || options.provisioning === "thick") return undefined;
   if (features?.includes(LAYERING) === false) return undefined;
-  const create = nativeCreate(options);
+  nativeCreate(options);
   const facts = await factsOf(source);
   if (facts.size !== options.size || !facts.features.includes(LAYERING)) return undefined;
   const seen = await seenBy(target, source);
   if (seen?.fsid !== facts.fsid || seen.id !== facts.id) return undefined;
   return {
     method: "rbd clone and flatten",
-    run: (how) =>
-      source.snapshot === undefined
-        ? cloneHead(source, target, create, how)
-        : clone(source, target, create, how),
+    run: async (how) => {
+      const { create, notKept } = await createLike(source, target, options);
+      if (source.snapshot === undefined) await cloneHead(source, target, create, how);
+      else await clone(source, target, create, how);
+      for (const text of notKept) how.onNotKept?.(text);
+    },
   };
-}
-
-async function factsOf(location: RbdLocation): Promise<NativeRbdFacts> {
-  const image = nativeImage(location);
-  return asking(image, native().rbdFacts(image));
 }
 
 /** The source, by the client that will make the clone: it may have another key, or another cluster. */
@@ -100,13 +100,13 @@ async function clone(
   const image = nativeImage(target);
   const job = native().rbdCloneSnapshot(inSightOf(target, snapshot), { ...image, create });
   const cancel = () => job.cancel();
-  signal?.addEventListener("abort", cancel, { once: true });
+  const stopListening = onAbort(signal, cancel);
   const timer = setInterval(() => onProgress?.(job.done()), PROGRESS_MS);
   try {
     await asking(image, job.finished);
   } finally {
     clearInterval(timer);
-    signal?.removeEventListener("abort", cancel);
+    stopListening();
   }
   onProgress?.(create.size);
 }

@@ -4,7 +4,13 @@ import { withHostLock } from "../attachments/lock.js";
 import type { StepKind } from "../attachments/step.js";
 import { undoing } from "../attachments/undoing.js";
 import { BlockhaulError } from "../errors.js";
-import { dropSnapshot, newSnapshotName, SNAPSHOT_PREFIX, takeSnapshot } from "./rbd-control.js";
+import {
+  dropSnapshot,
+  newSnapshotName,
+  SNAPSHOT_PREFIX,
+  snapshotsOf,
+  takeSnapshot,
+} from "./rbd-control.js";
 import { pinned } from "./rbd-native.js";
 import { formatRbdRef, parseRbdRef, type RbdLocation } from "./rbd-ref.js";
 
@@ -20,12 +26,23 @@ export const rbdSnapshotStep: StepKind<RbdSnapshotData> = {
   async undo({ ref }) {
     const location = parseRbdRef(ref);
     if (!location.snapshot?.startsWith(SNAPSHOT_PREFIX)) return;
+    // Looked for first: who may only read has taken none, and may not open the image to drop one.
+    if (!(await isThere(location))) return;
     await dropSnapshot(location).catch((error: unknown) => {
       const isGone = error instanceof BlockhaulError && error.code === "ERR_NOT_FOUND";
       if (!isGone) throw error;
     });
   },
 };
+
+async function isThere({ snapshot, ...head }: RbdLocation): Promise<boolean> {
+  try {
+    return (await snapshotsOf(head)).some(({ name }) => name === snapshot);
+  } catch (error) {
+    if (error instanceof BlockhaulError && error.code === "ERR_NOT_FOUND") return false;
+    throw error;
+  }
+}
 
 /**
  * Takes a snapshot, and does something with it before anybody else on this host attaches or detaches.

@@ -2,7 +2,8 @@ import type { Attachment } from "../attachments/attachment.js";
 import { closeAttached } from "../attachments/undoing.js";
 import type { DriverOpenOptions, DriverStatus, OpenedVolume, VolumeDriver } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
-import { type NativeRbdCreate, type NativeVolume, native } from "../native.js";
+import { type NativeVolume, native } from "../native.js";
+import type { NativeRbdCreate } from "../native-rbd.js";
 import {
   changesSince,
   deleteImage,
@@ -14,7 +15,8 @@ import {
   takeSnapshot,
 } from "./rbd-control.js";
 import { nativeCreate } from "./rbd-create.js";
-import { asking, nativeImage } from "./rbd-native.js";
+import { createLike } from "./rbd-layout.js";
+import { asking, nativeImage, nativePlace } from "./rbd-native.js";
 import { imageInPlace, listPool, type RbdPlace, rbdPlaces, statsOfPool } from "./rbd-place.js";
 import { formatRbdRef, parseRbdRef, type RbdLocation } from "./rbd-ref.js";
 import { cloneWay } from "./rbd-short-way.js";
@@ -36,6 +38,7 @@ export const rbdDriver: VolumeDriver<RbdLocation, OpenedRbd, RbdPlace> = {
   refForms: ["rbd:[POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT][:id=USER][:conf=PATH][:OPTION=VALUE...]"],
   supports: {
     write: true,
+    like: true,
     create: "when-asked",
     createOptions: ["objectSize", "features", "dataPool", "stripeUnit", "stripeCount"],
     extents: true,
@@ -60,12 +63,21 @@ export const rbdDriver: VolumeDriver<RbdLocation, OpenedRbd, RbdPlace> = {
   deleteVolume: deleteImage,
   resizeVolume: resizeImage,
   renameVolume: renameImage,
+  checkChange: async (location, change) => {
+    if (location.snapshot !== undefined) return;
+    const image = nativeImage(location);
+    await asking(image, native().rbdCheckChange(image, change));
+  },
   nameOf: imageInPlace,
   siblingOf: imageBeside,
   createSnapshot: takeSnapshot,
   deleteSnapshot: dropSnapshot,
   listSnapshots: snapshotsOf,
   changedExtents: changesSince,
+  identifyPlace: async (location) => {
+    const place = nativePlace(location);
+    return asking(place, native().rbdPlaceId(place)).catch(absent);
+  },
   places: rbdPlaces,
   listVolumes: listPool,
   stats: statsOfPool,
@@ -77,31 +89,50 @@ async function openSnapshot(
   location: RbdLocation,
   { signal }: DriverOpenOptions,
 ): Promise<OpenedRbd> {
-  const { result, attachment } = await withSnapshotOf(location, signal, (snapshot) =>
-    open(snapshot, "read"),
+  const { result, attachment } = await withSnapshotOf(location, signal, async (snapshot) =>
+    opened(snapshot, "read", await open(snapshot, "read")),
   );
-  return { volume: result, attachment };
+  return { ...result, attachment };
 }
 
 async function openImage(location: RbdLocation, options: DriverOpenOptions): Promise<OpenedRbd> {
-  const { create, mode, ref } = options;
+  const { create, like, mode, ref } = options;
   if (mode === "write" && location.snapshot !== undefined) {
     throw new BlockhaulError("ERR_READ_ONLY", {
       volume: ref,
       message: "a snapshot cannot be written to",
     });
   }
-  const creation = create === undefined ? undefined : nativeCreate(create, ref);
-  if (creation !== undefined && create?.exclusive) {
-    return { volume: await open(location, mode, creation) };
+  if (create === undefined) return opened(location, mode, await open(location, mode));
+  nativeCreate(create, ref);
+  if (!create.exclusive) {
+    try {
+      return opened(location, mode, await open(location, mode));
+    } catch (error) {
+      const missing = error instanceof BlockhaulError && error.code === "ERR_NOT_FOUND";
+      if (!missing) throw error;
+    }
   }
-  try {
-    return { volume: await open(location, mode) };
-  } catch (error) {
-    const missing = error instanceof BlockhaulError && error.code === "ERR_NOT_FOUND";
-    if (creation === undefined || !missing) throw error;
-  }
-  return { volume: await open(location, mode, creation) };
+  const made = await createLike(like as RbdLocation | undefined, location, create, ref);
+  const volume = await open(location, mode, made.create);
+  return { ...opened(location, mode, volume), notKept: made.notKept };
+}
+
+/** With what looks it up again by its name, where one in the trash has none, and what looks at its object maps. */
+function opened(location: RbdLocation, mode: "read" | "write", volume: NativeVolume): OpenedRbd {
+  const image = nativeImage(location);
+  // librbd reads a head that it may not write to without its map.
+  const usesOwn = mode === "write" || location.snapshot !== undefined;
+  return {
+    volume,
+    checkHints: () => asking(image, native().rbdCheckMaps(image, usesOwn)),
+    identify: async () => {
+      const found = await open(location, "read");
+      const { identity, size } = found.info;
+      await found.close();
+      return { identity, size };
+    },
+  };
 }
 
 async function open(
@@ -114,6 +145,10 @@ async function open(
     image,
     native().openRbd({ ...image, mode, ...(create === undefined ? {} : { create }) }),
   );
+}
+
+function absent(error: unknown): undefined {
+  if (!(error instanceof BlockhaulError) || error.code !== "ERR_NOT_FOUND") throw error;
 }
 
 function status(): DriverStatus {

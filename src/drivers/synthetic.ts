@@ -67,7 +67,15 @@ async function openVolume(
   }
   const size = location.size ?? create?.size ?? (mode === "write" ? LARGEST_SIZE : undefined);
   if (size === undefined) throw invalid(ref, "needs a size to be read: null:SIZE");
-  return { volume: native().openSynthetic({ ...location, size }) };
+  const volume = native().openSynthetic({ ...location, size });
+  const { identity } = volume.info;
+  // Without a medium there is nothing that could go, or be written to.
+  return {
+    volume,
+    ephemeral: true,
+    identify: async () => ({ identity, size }),
+    writeStamp: async () => "none",
+  };
 }
 
 function parseRefSize(ref: string, text: string): number {

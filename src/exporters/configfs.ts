@@ -30,9 +30,13 @@ export async function removeLink(link: string): Promise<void> {
 }
 
 /** @param what for the message, where the value must not stand in one */
-export async function setValue(file: string, value: string | number, what = ""): Promise<void> {
+export async function setValue(
+  file: string,
+  value: string | number | Uint8Array,
+  what = "",
+): Promise<void> {
   try {
-    await writeAttribute(file, String(value));
+    await writeAttribute(file, typeof value === "number" ? String(value) : value);
   } catch (error) {
     throw toBlockhaulError(error, {
       message: `the kernel refused ${what || `${JSON.stringify(value)} for ${file}`}`,

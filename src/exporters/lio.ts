@@ -2,7 +2,6 @@
  * LIO, the kernel's own iSCSI target, through configfs alone. What a folder or a link there means:
  * Documentation/target/ in the kernel's sources.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, readdir } from "node:fs/promises";
 import path from "node:path";
@@ -11,6 +10,7 @@ import type { IscsiConnection } from "../connectors/connection.js";
 import { BlockhaulError } from "../errors.js";
 import { blockDeviceAt } from "../system/block-device.js";
 import { type Program, runProgram } from "../system/program.js";
+import { Secret } from "../system/secret.js";
 import { listFolder, readAttribute } from "../system/sysfs.js";
 import {
   makeFolder,
@@ -82,11 +82,11 @@ export const lioExporter: Exporter = {
     const acl = `${acls}/${initiator}`;
     await makeFolder(acl);
     // One-time: it is nowhere but there, in this process, and in the node record until the logout.
-    const secret = randomBytes(12).toString("hex");
+    const secret = Secret.ofRandomDigits(24);
     // The kernel makes both readable for everybody.
     for (const name of ["userid", "password"]) await chmod(`${acl}/auth/${name}`, 0o600);
     await setValue(`${acl}/auth/userid`, chapUser(id));
-    await setValue(`${acl}/auth/password`, secret, "a CHAP secret");
+    await setValue(`${acl}/auth/password`, secret.bytes, "a CHAP secret");
     await makeFolder(`${acl}/lun_${LUN}`);
     await makeLink(lun, `${acl}/lun_${LUN}/backstore`);
     return connectionTo(wanted, { user: chapUser(id), secret });
@@ -124,7 +124,7 @@ export const lioExporter: Exporter = {
 
 async function connectionTo(
   { id, device, identity, portal }: DeviceExport,
-  auth: { user: string; secret: string },
+  auth: { user: string; secret: Secret },
 ): Promise<IscsiConnection> {
   const { size } = await blockDeviceAt(device);
   return {

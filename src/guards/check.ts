@@ -1,17 +1,21 @@
 /** What stands between a copy and somebody's data: docs/decisions/0009-guards.md says why each. */
 import { BlockhaulError, type Side } from "../errors.js";
+import { checkKeys, type KeysOf } from "../known-keys.js";
 import { isDevice } from "../usage/node.js";
 import { Stack } from "../usage/stack.js";
-import { type Use, usesOf } from "../usage/uses.js";
+import { type Sight, usesSeenOf } from "../usage/uses.js";
 import { holdVolume, type Volume } from "../volume.js";
+import { excludeOthers } from "./exclusion.js";
 import {
   free,
+  freeUnless,
   GUARD_NAMES,
   type GuardFinding,
   type GuardName,
   type HeldVolume,
   refusalOf,
   type Verdict,
+  whyNotTold,
 } from "./guard.js";
 import { checkHeld, checkMounted } from "./in-use.js";
 import { checkLiveSource } from "./live-source.js";
@@ -31,11 +35,18 @@ export interface GuardOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const GUARD_KEYS: KeysOf<GuardOptions> = {
+  allow: true,
+  targetIsNew: true,
+  goneClients: true,
+  signal: true,
+};
+
 /**
  * Asks every guard, changes nothing, and refuses nothing: that is for `throwRefusal`.
  *
  * @param target undefined: it is not there yet
- * @returns one finding of each guard, always in the same order
+ * @returns one finding of each guard, and of "exclusion" one of each end; always in the same order
  * @throws BlockhaulError ERR_INVALID_ARGUMENT for an `allow` that is no guard's name, ERR_CANCELLED,
  *   ERR_VOLUME_CLOSED
  */
@@ -44,20 +55,40 @@ export async function checkGuards(
   target: Volume | undefined,
   options: GuardOptions = {},
 ): Promise<GuardFinding[]> {
+  checkKeys("checkGuards", options, GUARD_KEYS);
   return holdVolume(source, "copy", (from) => {
     const held = { volume: source, native: from };
-    if (target === undefined) return askGuards(held, undefined, options);
+    if (target === undefined) return askAll(held, undefined, options);
     return holdVolume(target, "copy", (to) =>
-      askGuards(held, { volume: target, native: to }, options),
+      askAll(held, { volume: target, native: to }, options),
     );
   });
 }
 
-/** The same of volumes that are kept from closing. */
+export interface AskOptions extends GuardOptions {
+  /** The source was copied there in part: a signature that the copy has written is nobody's. */
+  readonly isBegun?: boolean;
+}
+
+/** With the locks that a copy would hold, for as long as the guards are asked. */
+async function askAll(
+  source: HeldVolume,
+  target: HeldVolume | undefined,
+  options: GuardOptions,
+): Promise<GuardFinding[]> {
+  const locks = await excludeOthers(source, target, options.allow);
+  try {
+    return [...locks.findings, ...(await askGuards(source, target, options)), ...locks.users];
+  } finally {
+    locks.release();
+  }
+}
+
+/** The same of volumes that are kept from closing, and locked by whoever asks. */
 export async function askGuards(
   source: HeldVolume,
   target: HeldVolume | undefined,
-  { allow = [], targetIsNew, goneClients, signal }: GuardOptions = {},
+  { allow = [], isBegun = false, ...options }: AskOptions = {},
 ): Promise<GuardFinding[]> {
   const allowed = checkNames(allow);
   const stack = new Stack();
@@ -65,10 +96,10 @@ export async function askGuards(
     askSource(source, stack),
     target === undefined
       ? NOT_THERE
-      : askTarget(target, { targetIsNew, goneClients, signal }, stack),
+      : askTarget(target, isBegun ? source : undefined, options, stack),
     target === undefined
       ? free("the target is not there yet")
-      : checkSameVolume(source.volume, target.volume, stack),
+      : checkSameVolume([source, target], stack),
   ]);
   return [
     finding("same-volume", "target", same, allowed),
@@ -97,20 +128,17 @@ const NOT_THERE = {
   signature: free("it is not there yet"),
 } as const;
 
-async function askSource(
-  { volume, native }: HeldVolume,
-  stack: Stack,
-): Promise<Pick<Verdicts, "live-source">> {
+async function askSource(source: HeldVolume, stack: Stack): Promise<Pick<Verdicts, "live-source">> {
+  const writers = source.native.writers();
   // Else all processes are gone through, which takes its time on a host with many.
-  if (native.isSurelyUnwritten()) {
-    return { "live-source": free("nobody has it open for writing") };
-  }
-  const uses = await usesOfVolume(volume, stack);
-  return { "live-source": await checkLiveSource(volume, native, uses) };
+  if (writers === "none") return { "live-source": free("nobody has it open for writing") };
+  const sight = await sightOf(source.volume, stack);
+  return { "live-source": await checkLiveSource(source, sight, writers) };
 }
 
 async function askTarget(
   target: HeldVolume,
+  copiedFrom: HeldVolume | undefined,
   { targetIsNew, goneClients, signal }: GuardOptions,
   stack: Stack,
 ): Promise<Omit<Verdicts, "live-source">> {
@@ -119,37 +147,39 @@ async function askTarget(
   const device = node !== undefined && isDevice(node) ? node : undefined;
   // Asked anew: a new volume is not new any more once somebody wrote to it.
   const isNew = targetIsNew ?? native.info.zeroState === "proven-zero";
-  const nowhere = free(
+  const untold = await whyNotTold(target);
+  const nowhere = freeUnless(
+    untold,
     isNew && node !== undefined ? "it is new" : "it is no file or device of this host",
   );
-  const [uses, rootDisk, watched, signature] = await Promise.all([
+  const [sight, rootDisk, watched, signature] = await Promise.all([
     // A new file has nothing that somebody could lose.
-    isNew && device === undefined ? undefined : usesOfVolume(volume, stack),
-    checkRootDisk(device, stack),
-    checkWatched(native, goneClients),
-    isNew ? free("it is new") : checkSignature(target, signal),
+    isNew && device === undefined ? undefined : sightOf(volume, stack),
+    untold === undefined ? checkRootDisk(device, stack) : nowhere,
+    untold === undefined ? checkWatched(native, goneClients) : nowhere,
+    isNew ? free("it is new") : checkSignature(target, copiedFrom, signal),
   ]);
   return {
-    mounted: uses === undefined ? nowhere : checkMounted(uses),
-    held: uses === undefined ? nowhere : checkHeld(uses),
+    mounted: sight === undefined ? nowhere : checkMounted(sight),
+    held: sight === undefined ? nowhere : checkHeld(sight),
     "root-disk": rootDisk,
     watched,
     signature,
   };
 }
 
-async function usesOfVolume({ info }: Volume, stack: Stack): Promise<Use[] | undefined> {
-  return info.node === undefined ? undefined : usesOf(info.node, stack);
+async function sightOf({ info }: Volume, stack: Stack): Promise<Sight | undefined> {
+  return info.node === undefined ? undefined : usesSeenOf(info.node, stack);
 }
 
 function finding(
   guard: GuardFinding["guard"],
   side: Side,
-  { isFree, found }: Verdict,
+  { state, found }: Verdict,
   allowed: ReadonlySet<string>,
 ): GuardFinding {
-  const state = isFree ? "clear" : allowed.has(guard) ? "allowed" : "refused";
-  return { guard, side, state, found };
+  const isAllowed = state === "refused" && allowed.has(guard);
+  return { guard, side, state: isAllowed ? "allowed" : state, found };
 }
 
 function checkNames(allow: readonly string[]): ReadonlySet<string> {

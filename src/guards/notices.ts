@@ -1,11 +1,11 @@
 /** What a copy may surprise somebody with, though it is right. */
 import { BlockhaulError } from "../errors.js";
-import { exactSize } from "../units.js";
+import { sizeInWords } from "../units.js";
 import { holdVolume, type Volume } from "../volume.js";
 import { type Signature, signaturesOf } from "./probe.js";
 
 export interface CopyNotice {
-  readonly notice: "larger-target" | "gpt-backup" | "sector-size";
+  readonly notice: "larger-target" | "gpt-backup" | "sector-size" | "not-kept";
   readonly text: string;
 }
 
@@ -17,7 +17,42 @@ export async function noticesOf(
   target: Volume,
   signal?: AbortSignal,
 ): Promise<CopyNotice[]> {
-  if (target.info.driver === "synthetic") return [];
+  if (target.info.ephemeral) return [];
+  const lost = (target.info.notKept ?? []).map(noticeOfLost);
+  return [...lost, ...(await noticesOfSizes(source, target, signal))];
+}
+
+/** What a new target does not have of its source, beside bytes. */
+function noticeOfLost(what: string): CopyNotice {
+  return { notice: "not-kept", text: `not kept of the source: ${what}` };
+}
+
+function noticeOfGpt(target: string): CopyNotice {
+  const text =
+    "the source has a GPT, whose backup will not be at the target's end: " +
+    `afterwards, run \`sgdisk -e\` on ${target}`;
+  return { notice: "gpt-backup", text };
+}
+
+/**
+ * Of a target that is not there yet: whether a GPT of the source's will have its backup in the wrong place.
+ *
+ * @param size of the target that will be made, in bytes
+ */
+export async function noticesOfNew(
+  source: Volume,
+  { ref, size }: { readonly ref: string; readonly size: number },
+  signal?: AbortSignal,
+): Promise<CopyNotice[]> {
+  if (size <= source.size) return [];
+  return (await partitionTablesOf(source, signal)).some(isGpt) ? [noticeOfGpt(ref)] : [];
+}
+
+async function noticesOfSizes(
+  source: Volume,
+  target: Volume,
+  signal?: AbortSignal,
+): Promise<CopyNotice[]> {
   const isLarger = target.size > source.size;
   const [from, to] = [source.info.blockSize, target.info.blockSize];
   const sectorsDiffer = from !== to && SECTORS.includes(from) && SECTORS.includes(to);
@@ -25,16 +60,11 @@ export async function noticesOf(
   const tables = await partitionTablesOf(source, signal);
   const notices: CopyNotice[] = [];
   if (isLarger) {
-    const rest = exactSize(target.size - source.size);
+    const rest = sizeInWords(target.size - source.size);
     const text = `the target is ${rest} larger than the source: what lies behind is left as it is`;
     notices.push({ notice: "larger-target", text });
   }
-  if (isLarger && tables.some(isGpt)) {
-    const text =
-      "the source has a GPT, whose backup will not be at the target's end: " +
-      `afterwards, run \`sgdisk -e\` on ${target.ref}`;
-    notices.push({ notice: "gpt-backup", text });
-  }
+  if (isLarger && tables.some(isGpt)) notices.push(noticeOfGpt(target.ref));
   const [table] = tables;
   if (sectorsDiffer && table !== undefined) {
     const text =
@@ -47,7 +77,7 @@ export async function noticesOf(
 
 /** Nothing where nobody can say: it is only a notice. */
 async function partitionTablesOf(source: Volume, signal?: AbortSignal): Promise<Signature[]> {
-  if (source.info.driver === "synthetic") return [];
+  if (source.info.ephemeral) return [];
   try {
     const found = await holdVolume(source, "read", (native) =>
       signaturesOf({ volume: source, native }, signal),

@@ -1,7 +1,8 @@
 import type { HostNode } from "../usage/node.js";
 import { deviceOf } from "../usage/node.js";
 import type { Stack } from "../usage/stack.js";
-import { free, taken, type Verdict } from "./guard.js";
+import { whyDevicesAreUnseen } from "../usage/unseen.js";
+import { free, freeUnless, taken, type Verdict } from "./guard.js";
 
 /** What a host needs to run, or to start again. */
 const SYSTEM_MOUNTS: readonly string[] = ["/", "/usr", "/var", "/boot", "/boot/efi"];
@@ -24,7 +25,8 @@ export async function checkRootDisk(target: HostNode | undefined, stack: Stack):
       }
     }
   }
-  return free(
+  return freeUnless(
+    await whyDevicesAreUnseen(target, stack),
     seen === 0
       ? "the root file system lies on no disk that this host shows"
       : "the root file system lies on other disks",

@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 
 import type { CopyControl, CopyLimits } from "../copy/control.js";
 import { onlyGiven } from "../only-given.js";
@@ -17,7 +17,7 @@ export async function writeControl(store: JobStore, id: string, limits: CopyLimi
 
 /** What the job was told last. */
 export async function readControl(store: JobStore, id: string): Promise<CopyLimits> {
-  return parseLimits(await readFile(store.controlOf(id), "utf8").catch(() => ""));
+  return parseLimits(await textOf(store, id));
 }
 
 /** What an earlier run was told does not count for the next. */
@@ -29,10 +29,9 @@ export async function forgetControl(store: JobStore, id: string): Promise<void> 
  * Does what a job is told by others, until the function that it returns is called.
  */
 export function followControl(store: JobStore, id: string, control: CopyControl): () => void {
-  const file = store.controlOf(id);
   let last = "";
   const look = async () => {
-    const text = await readFile(file, "utf8").catch(() => "");
+    const text = await textOf(store, id);
     if (text === last) return;
     last = text;
     control.set(parseLimits(text));
@@ -40,6 +39,11 @@ export function followControl(store: JobStore, id: string, control: CopyControl)
   const timer = setInterval(() => void look(), LOOK_MS);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+/** "" where nothing is told, or by somebody else. */
+async function textOf(store: JobStore, id: string): Promise<string> {
+  return (await store.readSmall(store.controlOf(id)).catch(() => undefined)) ?? "";
 }
 
 /** Limits as a file holds them; what makes no sense is left out. */

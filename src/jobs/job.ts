@@ -5,9 +5,10 @@ import {
   type DigestKind,
   type NativeJournal,
   type NativeJournalContents,
-  type NativeRegionLock,
   native,
 } from "../native.js";
+import type { NativeRegionLock } from "../native-host.js";
+import { onlyGiven } from "../only-given.js";
 import {
   type BegunNote,
   type EndedNote,
@@ -18,6 +19,14 @@ import {
   parseNotes,
 } from "./record.js";
 import type { JobStore } from "./store.js";
+
+/** What a run of a job notes of itself. */
+export interface RunFacts {
+  /** What a cluster calls it. */
+  readonly client: string | undefined;
+  /** See BegunNote. */
+  readonly sourceStamp: string | undefined;
+}
 
 /** A job that this process works on: nobody else does, until it is closed. */
 export class Job {
@@ -48,13 +57,13 @@ export class Job {
   /**
    * Makes a new job of the record, and says that it began.
    *
-   * @param client what a cluster calls this run
+   * @param run what is known of this run
    */
   static async create(
     store: JobStore,
     facts: Omit<JobRecord, "version" | "id" | "kind" | "createdAt">,
     geometry: { readonly size: number; readonly digest: DigestKind },
-    client: string | undefined,
+    run: RunFacts,
   ): Promise<Job> {
     await store.make();
     const id = store.newId();
@@ -65,7 +74,7 @@ export class Job {
       await store.setLastOf(record.target.identity, id);
       const header = { ...geometry, base: 0, job: JSON.stringify(record) };
       const journal = await native().createJournal(store.journalOf(id), header);
-      return await beginRun(new Job(store, record, journal, hold), client);
+      return await beginRun(new Job(store, record, journal, hold), run);
     } catch (error) {
       hold.release();
       throw toBlockhaulError(error, { volume: store.journalOf(id) });
@@ -80,9 +89,10 @@ export class Job {
   static async open(store: JobStore, id: string): Promise<Job> {
     const hold = await holdOf(store, id);
     try {
-      const journal = await native().openJournal(store.journalOf(id));
+      const journal = await store.withJournal(id, (file) => native().openJournal(file));
       const record = parseJobRecord(journal.contents().job);
       if (record === undefined) throw unknownVersion(store.journalOf(id));
+      checkGeometry(record, journal.contents());
       return new Job(store, record, journal, hold);
     } catch (error) {
       hold.release();
@@ -91,8 +101,8 @@ export class Job {
   }
 
   /** Says that a further run of it begins. */
-  begin(client: string | undefined): Promise<Job> {
-    return beginRun(this, client);
+  begin(run: RunFacts): Promise<Job> {
+    return beginRun(this, run);
   }
 
   /** What a cluster called earlier runs: nobody but this process works on the job, so they are gone. */
@@ -102,10 +112,21 @@ export class Job {
 
   /** The host has started anew since the last run began, so that unflushed bytes may be gone. */
   async isFromBeforeStart(): Promise<boolean> {
-    const last = parseNotes(this.contents.notes).findLast(
+    return this.#lastBegin?.bootId !== (await currentBootId());
+  }
+
+  /**
+   * The source's stamp before the last run read of it. A device counts anew once the host has started anew: undefined
+   * then.
+   */
+  async sourceStamp(): Promise<string | undefined> {
+    return (await this.isFromBeforeStart()) ? undefined : this.#lastBegin?.sourceStamp;
+  }
+
+  get #lastBegin(): BegunNote | undefined {
+    return parseNotes(this.contents.notes).findLast(
       (note): note is BegunNote => note.type === "begun",
     );
-    return last?.bootId !== (await currentBootId());
   }
 
   /** How the job ended last; undefined where it is under way, or was killed. */
@@ -137,13 +158,13 @@ export function clientsOf(notes: readonly string[]): string[] {
   return parseNotes(notes).flatMap((note) => (note.type === "begun" ? (note.client ?? []) : []));
 }
 
-async function beginRun(job: Job, client: string | undefined): Promise<Job> {
+async function beginRun(job: Job, { client, sourceStamp }: RunFacts): Promise<Job> {
   const note: BegunNote = {
     type: "begun",
     at: new Date().toISOString(),
     pid: process.pid,
     bootId: await currentBootId(),
-    ...(client === undefined ? {} : { client }),
+    ...onlyGiven({ client, sourceStamp }),
   };
   await job.journal.appendNote(JSON.stringify(note));
   return job;
@@ -155,6 +176,14 @@ async function holdOf(store: JobStore, id: string): Promise<NativeRegionLock> {
   throw new BlockhaulError("ERR_IN_USE", {
     message: `another process works on job ${id}`,
     hint: `\`blockhaul jobs show ${id}\` names it; wait for its end`,
+  });
+}
+
+/** Both were written at once: before anything is read by the one or the other, they have to be of one copy. */
+function checkGeometry({ source }: JobRecord, { size, base }: NativeJournalContents): void {
+  if (size === source.size && base === 0) return;
+  throw new BlockhaulError("ERR_JOURNAL", {
+    message: `it was damaged: it is about ${size} bytes from ${base} on, and its source has ${source.size}`,
   });
 }
 

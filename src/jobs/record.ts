@@ -1,5 +1,5 @@
 import type { CopyPlan } from "../copy/plan.js";
-import type { BlockhaulError } from "../errors.js";
+import { BlockhaulError } from "../errors.js";
 import type { GuardName } from "../guards/guard.js";
 import { isVolumeEnd, type VolumeEnd } from "../volume-end.js";
 
@@ -33,9 +33,12 @@ export interface BegunNote {
   readonly bootId: string;
   /** What a cluster calls this run, where the target is one of its images. */
   readonly client?: string | undefined;
+  /** The source's stamp before the run read of it: while it stays, nobody has written to the source. */
+  readonly sourceStamp?: string | undefined;
 }
 
-export type EndState = "done" | "failed" | "interrupted" | "superseded";
+const END_STATES = ["done", "failed", "interrupted", "superseded"] as const;
+export type EndState = (typeof END_STATES)[number];
 
 /** A run of a job ended, or somebody found that the job can never go on. */
 export interface EndedNote {
@@ -54,6 +57,14 @@ export function noteError({ code, message }: BlockhaulError): EndedNote["error"]
   return { code, message };
 }
 
+/**
+ * Whether what a job recorded may be gone on from after its last run ended so. An end that was replaced, or a source
+ * that was written to, leaves a record of what is not there.
+ */
+export function isResumableAfter({ code }: { readonly code: string }): boolean {
+  return code !== "ERR_VOLUME_CHANGED" && code !== "ERR_LIVE_SOURCE";
+}
+
 /** The record that a header holds; undefined where it is none of this version. */
 export function parseJobRecord(json: string): JobRecord | undefined {
   const value = parse(json);
@@ -69,13 +80,51 @@ export function parseJobRecord(json: string): JobRecord | undefined {
   return isSound ? (value as unknown as JobRecord) : undefined;
 }
 
-/** The notes of a journal; what a later version wrote is passed over. */
+/**
+ * The notes of a journal; what a later version wrote is passed over.
+ *
+ * @throws BlockhaulError ERR_JOURNAL for a note of ours that says nothing possible: how the job ended is not known then
+ */
 export function parseNotes(notes: readonly string[]): JobNote[] {
   return notes.flatMap((json) => {
     const note = parse(json);
-    const isKnown = note?.type === "begun" || note?.type === "ended";
-    return isKnown ? [note as unknown as JobNote] : [];
+    if (note?.type !== "begun" && note?.type !== "ended") return [];
+    if (note.type === "begun" ? isBegun(note) : isEnded(note)) return [note as unknown as JobNote];
+    throw new BlockhaulError("ERR_JOURNAL", {
+      message: `a note of the journal is damaged: ${json.slice(0, 200)}`,
+    });
   });
+}
+
+type Parsed = Readonly<Record<string, unknown>>;
+
+function isBegun({ at, pid, bootId, client, sourceStamp }: Parsed): boolean {
+  return (
+    typeof at === "string" &&
+    Number.isSafeInteger(pid) &&
+    typeof bootId === "string" &&
+    isTextOrMissing(client) &&
+    isTextOrMissing(sourceStamp)
+  );
+}
+
+function isEnded({ at, state, error, digest }: Parsed): boolean {
+  return (
+    typeof at === "string" &&
+    (END_STATES as readonly unknown[]).includes(state) &&
+    (error === undefined || isNotedError(error)) &&
+    isTextOrMissing(digest)
+  );
+}
+
+function isNotedError(error: unknown): boolean {
+  if (typeof error !== "object" || error === null) return false;
+  const { code, message } = error as Parsed;
+  return typeof code === "string" && typeof message === "string";
+}
+
+function isTextOrMissing(value: unknown): boolean {
+  return value === undefined || typeof value === "string";
 }
 
 function parse(json: string): Record<string, unknown> | undefined {

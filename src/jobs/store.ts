@@ -1,11 +1,18 @@
 import { randomInt } from "node:crypto";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
-import { type NativeRegionLock, native } from "../native.js";
-import { writeDurably } from "../system/durable-file.js";
-import { lockPlace, stateDirectory } from "../system/state-directory.js";
+import { native } from "../native.js";
+import type { NativeRegionLock } from "../native-host.js";
+import { removeDrafts, writeDurably } from "../system/durable-file.js";
+import {
+  checkStateFolder,
+  lockPlace,
+  makeStateFolder,
+  stateDirectory,
+} from "../system/state-directory.js";
+import { checkOwn, readOwn } from "../system/trusted.js";
 import { waitFor } from "../system/wait.js";
 
 const JOURNAL_NAME = /^([a-z0-9]{8})\.journal$/;
@@ -14,9 +21,17 @@ const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
 /** Whoever only looks whether somebody holds a job has it for a moment. */
 const LOOK_MS = 100;
 
-/** Where jobs keep their journals: `<state>/jobs`. */
+/** Bytes of the small files beside journals. */
+const LARGEST = 4096;
+
+/**
+ * Where jobs keep their journals: `<state>/jobs`. Nothing that lies there counts where somebody else could have written it:
+ * every method throws ERR_PERMISSION then.
+ */
 export class JobStore {
   readonly folder: string;
+  /** The folder was there, and found good: nobody else can change that. */
+  #isChecked = false;
 
   /** @param directory the state directory; the host's place for it unless told */
   constructor(directory: string = stateDirectory()) {
@@ -38,16 +53,18 @@ export class JobStore {
 
   /**
    * The job that copied to a target last. Any other's record of that target is worthless, so nobody has
-   * to read all journals to find the one that counts.
+   * to read all journals to find the one that counts. Where the folder cannot be read, or is not ours alone, no job
+   * of it counts.
    */
   async lastOf(target: string): Promise<string | undefined> {
-    const text = await readFile(this.#pointerOf(target), "latin1").catch(() => "");
-    return ID.test(text.trim()) ? text.trim() : undefined;
+    const text = await this.readSmall(this.#pointerOf(target)).catch(() => undefined);
+    const id = text?.trim() ?? "";
+    return ID.test(id) ? id : undefined;
   }
 
   /** Says which job copies to a target, before its journal is made. */
   setLastOf(target: string, id: string): Promise<void> {
-    return this.#inFolder(() => writeDurably(this.#pointerOf(target), `${id}\n`));
+    return this.inFolder(() => writeDurably(this.#pointerOf(target), `${id}\n`));
   }
 
   #pointerOf(target: string): string {
@@ -55,14 +72,33 @@ export class JobStore {
   }
 
   make(): Promise<void> {
-    return this.#inFolder(async () => {
-      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    return this.inFolder(async () => {
+      await makeStateFolder(this.folder);
+      this.#isChecked = true;
+    });
+  }
+
+  /** A small file of the folder's; undefined where it is missing. What others could have written is refused. */
+  readSmall(file: string): Promise<string | undefined> {
+    return this.inFolder(async () => (await readOwn(file, LARGEST))?.toString("utf8"));
+  }
+
+  /**
+   * Reads or writes a journal, which nobody else can have written.
+   *
+   * @throws BlockhaulError ERR_PERMISSION where somebody could
+   */
+  withJournal<Result>(id: string, action: (file: string) => Promise<Result>): Promise<Result> {
+    return this.inFolder(async () => {
+      const file = this.journalOf(id);
+      await checkOwn(file);
+      return action(file);
     });
   }
 
   /** The ids of all jobs. */
   ids(): Promise<string[]> {
-    return this.#inFolder(async () => {
+    return this.inFolder(async () => {
       const names = await readdir(this.folder).catch((error: NodeJS.ErrnoException) => {
         if (error.code === "ENOENT") return [];
         throw error;
@@ -96,9 +132,10 @@ export class JobStore {
    * @returns undefined where another one does
    */
   hold(id: string): Promise<NativeRegionLock | undefined> {
-    return this.#inFolder(() => {
+    return this.inFolder(() => {
       const file = path.join(this.folder, "locks");
-      const take = async () => native().lockRegion(file, lockPlace(id)) ?? undefined;
+      const take = async () =>
+        native().lockRegion(file, BigInt(lockPlace(id)), 1n, true) ?? undefined;
       return waitFor(take, { deadlineMs: LOOK_MS });
     });
   }
@@ -110,15 +147,25 @@ export class JobStore {
     return hold === undefined;
   }
 
+  /** Removes what killed processes left beside the journals. */
+  sweep(): Promise<void> {
+    return this.inFolder(async () => {
+      await removeDrafts(this.folder, () => true);
+      await removeDrafts(path.join(this.folder, "targets"), () => true);
+    });
+  }
+
   remove(id: string): Promise<void> {
-    return this.#inFolder(async () => {
+    return this.inFolder(async () => {
       await rm(this.controlOf(id), { force: true });
       await rm(this.journalOf(id), { force: true });
     });
   }
 
-  async #inFolder<Result>(action: () => Promise<Result>): Promise<Result> {
+  /** Does something in the folder, once it is sure that it is nobody else's. */
+  async inFolder<Result>(action: () => Promise<Result>): Promise<Result> {
     try {
+      this.#isChecked ||= await checkStateFolder(this.folder);
       return await action();
     } catch (error) {
       throw toBlockhaulError(error).withContext({

@@ -1,6 +1,6 @@
 /** Logical volumes that are there already: made larger, renamed, copied within their pool. */
 import { BlockhaulError } from "../errors.js";
-import { exactSize } from "../units.js";
+import { sizeInWords } from "../units.js";
 import { extendArgs, renameArgs, thinCopyArgs } from "./commands.js";
 import { COPY_MARK } from "./names.js";
 import type { LogicalVolume } from "./report.js";
@@ -24,17 +24,17 @@ import {
  *   ERR_IN_USE of an active origin of thick snapshots, ERR_NO_SPACE, ERR_IO
  */
 export async function extendVolume(volume: LogicalVolume, size: number): Promise<LogicalVolume> {
-  const { vg, name, uuid } = volume;
+  const { vg, vgUuid, name, uuid } = volume;
   if (volume.roles.includes("thicksnapshot")) {
     throw new BlockhaulError("ERR_UNSUPPORTED", {
       message: `${vg}/${name} is a thick snapshot: it is as large as its origin`,
     });
   }
-  const { extentSize } = await requireGroup(vg);
+  const { extentSize } = await requireGroup(vgUuid);
   const wanted = Math.ceil(size / extentSize) * extentSize;
   if (wanted < volume.size) {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
-      message: `it has ${exactSize(volume.size)}, and what lies behind ${exactSize(wanted)} would be lost`,
+      message: `it has ${sizeInWords(volume.size)}, and what lies behind ${sizeInWords(wanted)} would be lost`,
     });
   }
   if (wanted === volume.size) return volume;
@@ -42,22 +42,22 @@ export async function extendVolume(volume: LogicalVolume, size: number): Promise
     throw inUse(volume, "has snapshots", "remove them first: LVM makes no origin of theirs larger");
   }
   const ended = await runLvm(extendArgs(volume, wanted));
-  const now = await requireVolume({ vg, lv: name });
+  const now = await requireVolume({ vg: vgUuid, lv: name });
   if (now.uuid === uuid && now.size >= wanted) return now;
-  if (!isThin(volume)) refuseWithoutRoom(await requireGroup(vg), wanted - volume.size);
+  if (!isThin(volume)) refuseWithoutRoom(await requireGroup(vgUuid), wanted - volume.size);
   throw failure(`could not make ${vg}/${name} larger`, ended);
 }
 
 /** @throws BlockhaulError ERR_EXISTS, ERR_NOT_FOUND where it vanished, ERR_IO */
 export async function renameVolume(volume: LogicalVolume, renamed: string): Promise<void> {
-  const { vg, name, uuid } = volume;
+  const { vg, vgUuid, name, uuid } = volume;
   if (renamed === name) return;
-  if ((await findVolume(vg, renamed)) !== undefined) throw existsAlready({ vg, lv: renamed });
+  if ((await findVolume(vgUuid, renamed)) !== undefined) throw existsAlready({ vg, lv: renamed });
   const ended = await runLvm(renameArgs(volume, renamed));
-  const now = await findVolume(vg, renamed);
+  const now = await findVolume(vgUuid, renamed);
   if (now?.uuid === uuid) return;
   if (now !== undefined) throw existsAlready({ vg, lv: renamed });
-  await requireVolume({ vg, lv: name });
+  await requireVolume({ vg: vgUuid, lv: name });
   throw failure(`could not rename ${vg}/${name}`, ended);
 }
 
@@ -68,10 +68,10 @@ export async function renameVolume(volume: LogicalVolume, renamed: string): Prom
  * @throws BlockhaulError ERR_EXISTS, ERR_IO
  */
 export async function copyThinVolume(source: LogicalVolume, copy: string): Promise<LogicalVolume> {
-  const { vg, name } = source;
-  if ((await findVolume(vg, copy)) !== undefined) throw existsAlready({ vg, lv: copy });
+  const { vg, vgUuid, name } = source;
+  if ((await findVolume(vgUuid, copy)) !== undefined) throw existsAlready({ vg, lv: copy });
   const ended = await runLvm(thinCopyArgs(source, copy, COPY_MARK));
-  const made = await findVolume(vg, copy);
+  const made = await findVolume(vgUuid, copy);
   if (ended.status === 0 && made !== undefined && made.size === source.size) return made;
   if (ended.status === 0 && made !== undefined) {
     await removeVolume(made);

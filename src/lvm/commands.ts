@@ -72,21 +72,31 @@ export function snapshotStoreSize(originSize: number): number {
   return (1 + chunks + areas + 1) * SNAPSHOT_CHUNK;
 }
 
+/** How a command that selects a volume by its UUID finds it. */
+export interface Finding {
+  /** Its group's name is another's, too: LVM then takes none of the two by it, and looks through all groups. */
+  readonly inAllGroups?: boolean;
+}
+
+function where({ vg, name }: { vg: string; name: string }, { inAllGroups }: Finding): string[] {
+  return inAllGroups ? [] : [`${vg}/${name}`];
+}
+
 /** Removes this very volume, and nothing where it has thick snapshots: LVM would remove those with it. */
-export function removeArgs({ vg, name, uuid }: LogicalVolume): string[] {
-  const selection = `${byUuid(uuid)} && lv_role!=thickorigin`;
-  return ["lvremove", "--yes", "-S", selection, `${vg}/${name}`];
+export function removeArgs(volume: LogicalVolume, finding: Finding = {}): string[] {
+  const selection = `${byUuid(volume.uuid)} && lv_role!=thickorigin`;
+  return ["lvremove", "--yes", "-S", selection, ...where(volume, finding)];
 }
 
 /**
  * Also one that is marked to be skipped, as thin snapshots are: it was named. With a thick snapshot LVM activates its
  * origin and what other snapshots that has; --yes says that this is understood.
  */
-export function activateArgs({ vg, name, uuid }: LogicalVolume): string[] {
-  return ["lvchange", "--yes", "-ay", "-K", "-S", byUuid(uuid), `${vg}/${name}`];
+export function activateArgs(volume: LogicalVolume, finding: Finding = {}): string[] {
+  return ["lvchange", "--yes", "-ay", "-K", "-S", byUuid(volume.uuid), ...where(volume, finding)];
 }
 
 /** LVM refuses where the volume is open, or another that it would deactivate with it. */
-export function deactivateArgs({ vg, name }: { vg: string; name: string }, uuid: string): string[] {
-  return ["lvchange", "--yes", "-an", "-S", byUuid(uuid), `${vg}/${name}`];
+export function deactivateArgs(volume: LogicalVolume, finding: Finding = {}): string[] {
+  return ["lvchange", "--yes", "-an", "-S", byUuid(volume.uuid), ...where(volume, finding)];
 }

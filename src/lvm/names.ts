@@ -43,7 +43,14 @@ export function newSnapshotName(): string {
   return `${SNAPSHOT_PREFIX}${randomBytes(6).toString("hex")}`;
 }
 
-/** Why a text cannot name a volume group; undefined where it can. */
+const UUID = /^[0-9A-Za-z]{6}(?:-[0-9A-Za-z]{4}){5}-[0-9A-Za-z]{6}$/;
+
+/** Whether a text has the form that LVM gives to its UUIDs. */
+export function isLvmUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+/** Why a text cannot name a volume group, by its name or its UUID; undefined where it can. */
 export function faultOfGroupName(text: string): string | undefined {
   if (text === "." || text === "..") return `"${text}" is no name of a volume group`;
   return NAME.test(text) ? undefined : faultOf(text, "volume group");
@@ -57,6 +64,8 @@ export function faultOfVolumeName(vg: string, text: string): string | undefined 
   if (beginning !== undefined) return `names that begin with "${beginning}" are LVM's own`;
   const part = RESERVED_PARTS.find((reserved) => text.includes(reserved));
   if (part !== undefined) return `names that contain "${part}" are LVM's own`;
+  // What the group is called is not known then; LVM refuses what is too long by itself.
+  if (isLvmUuid(vg)) return undefined;
   const isTooLong =
     vg.length + text.length > LONGEST_TOGETHER || mappedName(vg, text).length > LONGEST_MAPPED;
   return isTooLong ? "the names of volume group and volume together are too long" : undefined;

@@ -1,5 +1,6 @@
 /** What `lvs` and `vgs` are asked, and what they answer: JSON, with sizes in bytes and flags as numbers. */
 import { BlockhaulError } from "../errors.js";
+import { isLvmUuid } from "./names.js";
 
 /** A logical volume as LVM reports it. Sizes are bytes. */
 export interface LogicalVolume {
@@ -16,6 +17,8 @@ export interface LogicalVolume {
   /** "public", "snapshot", "thicksnapshot", "thickorigin", … */
   readonly roles: readonly string[];
   readonly isActive: boolean;
+  /** A thick snapshot whose store ran full: nothing of it can be read any more. Known where it is active. */
+  readonly isInvalid: boolean;
   /** Its device is held open, by a mount or a program. */
   readonly isOpen: boolean;
   /** Marked so, or activated so; of one that is inactive only the mark is known. */
@@ -44,6 +47,8 @@ export interface VolumeGroup {
   readonly extentSize: number;
   readonly size: number;
   readonly free: number;
+  /** It was taken off this host for another (vgexport): LVM uses none of its volumes. */
+  readonly isExported: boolean;
 }
 
 const VOLUME_FIELDS = [
@@ -56,6 +61,7 @@ const VOLUME_FIELDS = [
   "lv_layout",
   "lv_role",
   "lv_active_locally",
+  "lv_snapshot_invalid",
   "lv_device_open",
   "lv_attr",
   "pool_lv",
@@ -68,7 +74,14 @@ const VOLUME_FIELDS = [
   "lv_time",
   "thin_id",
 ] as const;
-const GROUP_FIELDS = ["vg_uuid", "vg_name", "vg_extent_size", "vg_size", "vg_free"] as const;
+const GROUP_FIELDS = [
+  "vg_uuid",
+  "vg_name",
+  "vg_extent_size",
+  "vg_size",
+  "vg_free",
+  "vg_exported",
+] as const;
 
 /** Whatever lvm.conf says of units and forms. */
 const FORM = ["--reportformat", "json", "--units", "b", "--nosuffix", "--binary"] as const;
@@ -76,24 +89,22 @@ const FORM = ["--reportformat", "json", "--units", "b", "--nosuffix", "--binary"
 /** Seconds, whatever lvm.conf says of dates. */
 const TIME_FORM = ["--config", 'report/time_format="%s"'] as const;
 
-const UUID = /^[0-9A-Za-z]{6}(?:-[0-9A-Za-z]{4}){5}-[0-9A-Za-z]{6}$/;
-
 /**
  * Asks of one volume. It is selected, not named: naming one that is missing is an error like any other, while a
  * selection that nothing fits is an answer.
  */
 export function volumeReportArgs(vg: string, lv: string): string[] {
-  return reportArgs(`vg_name="${vg}" && lv_name="${lv}"`);
+  return reportArgs(`${inGroup(vg)} && lv_name="${lv}"`);
 }
 
 /** Asks of all volumes of a group that are there to be used, by their names. */
 export function listReportArgs(vg: string): string[] {
-  return reportArgs(`vg_name="${vg}" && lv_role=public`);
+  return reportArgs(`${inGroup(vg)} && lv_role=public`);
 }
 
 /** Asks of all whose origin is this one. */
 export function snapshotsReportArgs(vg: string, origin: string): string[] {
-  return reportArgs(`vg_name="${vg}" && origin="${origin}"`);
+  return reportArgs(`${inGroup(vg)} && origin="${origin}"`);
 }
 
 function reportArgs(selection: string): string[] {
@@ -101,7 +112,17 @@ function reportArgs(selection: string): string[] {
 }
 
 export function groupReportArgs(vg: string): string[] {
-  return ["vgs", ...FORM, "-o", GROUP_FIELDS.join(","), "-S", `vg_name="${vg}"`];
+  return ["vgs", ...FORM, "-o", GROUP_FIELDS.join(","), "-S", inGroup(vg)];
+}
+
+/** Asks who owns a group: LVM lists one of another host only where it is told to. */
+export function ownerReportArgs(vg: string): string[] {
+  return ["vgs", "--foreign", ...FORM, "-o", "vg_systemid", "-S", inGroup(vg)];
+}
+
+/** What has the form of a UUID is one, unless a group has it for a name. */
+function inGroup(vg: string): string {
+  return isLvmUuid(vg) ? `(vg_uuid="${vg}" || vg_name="${vg}")` : `vg_name="${vg}"`;
 }
 
 /** Selects a volume by what never changes: one of the same name that was made meanwhile is another. */
@@ -131,14 +152,22 @@ export function parseListReport(text: string): LogicalVolume[] {
   return all.filter(({ uuid }) => !seen.has(uuid) && seen.add(uuid));
 }
 
-/** @throws BlockhaulError ERR_INTERNAL where it is no such report */
-export function parseGroupReport(text: string): VolumeGroup | undefined {
-  const [first, ...further] = rowsOf(text, "vg").map((row) => new Row(row, "vgs"));
-  if (further.length > 0) {
-    // Two groups of one name, on disks of two hosts: LVM itself then wants the UUID.
-    throw unreadable("vgs", "it lists several volume groups of that name");
-  }
-  return first && parseGroup(first);
+/**
+ * The groups that a report lists: several of one name where their disks came from several hosts.
+ *
+ * @throws BlockhaulError ERR_INTERNAL where it is no such report
+ */
+export function parseGroupReport(text: string): VolumeGroup[] {
+  return rowsOf(text, "vg").map((row) => parseGroup(new Row(row, "vgs")));
+}
+
+/**
+ * The system IDs of the groups that a report lists; "" of one that no host has for itself.
+ *
+ * @throws BlockhaulError ERR_INTERNAL where it is no such report
+ */
+export function parseOwnerReport(text: string): string[] {
+  return rowsOf(text, "vg").map((row) => new Row(row, "vgs").text("vg_systemid"));
 }
 
 function parseVolume(row: Row): LogicalVolume {
@@ -157,6 +186,7 @@ function parseVolume(row: Row): LogicalVolume {
     layout: row.list("lv_layout"),
     roles,
     isActive: row.flag("lv_active_locally"),
+    isInvalid: row.flag("lv_snapshot_invalid"),
     isOpen: row.flag("lv_device_open"),
     isReadOnly: row.text("lv_attr").charAt(1).toLowerCase() === "r",
     pool: row.optional("pool_lv"),
@@ -179,6 +209,7 @@ function parseGroup(row: Row): VolumeGroup {
     extentSize,
     size: row.size("vg_size"),
     free: row.size("vg_free"),
+    isExported: row.flag("vg_exported"),
   };
 }
 
@@ -212,7 +243,7 @@ class Row {
 
   uuid(field: string): string {
     const value = this.text(field);
-    if (UUID.test(value)) return value;
+    if (isLvmUuid(value)) return value;
     throw unreadable(this.#program, `${field} is no UUID`);
   }
 

@@ -9,6 +9,8 @@ import { deactivateVolume, removeVolume } from "./volumes.js";
 export type ActivationData = {
   readonly vg: string;
   readonly lv: string;
+  /** Of the group: another that comes with the same name is none of it. Records of before have none. */
+  readonly vgUuid?: string;
   /** A volume of the same name that was made meanwhile is another one. */
   readonly uuid: string;
 };
@@ -18,9 +20,9 @@ export const lvmActivationStep: StepKind<ActivationData> = {
   untilReboot: true,
   key: ({ uuid }) => uuid,
   describe: ({ vg, lv }) => `activation of the logical volume ${vg}/${lv}`,
-  async undo({ vg, lv, uuid }) {
+  async undo({ vg, vgUuid, lv, uuid }) {
     // Whoever has it open by now needs it active, and it is none of ours any more.
-    await deactivateVolume({ vg, lv }, uuid);
+    await deactivateVolume({ vg: vgUuid ?? vg, lv }, uuid);
   },
 };
 

@@ -1,16 +1,18 @@
 /** Logical volumes: found, made, removed, activated. Names have passed the grammar before. */
 import { BlockhaulError } from "../errors.js";
-import { exactSize } from "../units.js";
+import { sizeInWords } from "../units.js";
 import {
   activateArgs,
   createThickArgs,
   createThinArgs,
   deactivateArgs,
+  type Finding,
   type NamedVolume,
   removeArgs,
 } from "./commands.js";
 import type { LogicalVolume, VolumeGroup } from "./report.js";
-import { failure, findVolume, findVolumeGroup, runLvm } from "./run.js";
+import { failure, findVolume, findVolumeGroup, isOnlyOneNamed, runLvm } from "./run.js";
+import { isNotActivated, refuseInvalid } from "./states.js";
 
 /** A volume that is to be made. */
 export interface NewVolume extends NamedVolume {
@@ -60,8 +62,9 @@ export async function createVolume(wanted: NewVolume): Promise<CreatedVolume> {
   const group = await requireGroup(vg);
   const pool = thinPool === undefined ? undefined : await requirePool(vg, thinPool);
   const size = Math.ceil(wanted.size / group.extentSize) * group.extentSize;
+  const named = { vg: group.name, lv };
   const args =
-    thinPool === undefined ? createThickArgs(wanted, size) : createThinArgs(wanted, size, thinPool);
+    thinPool === undefined ? createThickArgs(named, size) : createThinArgs(named, size, thinPool);
   const ended = await runLvm(args);
   if (ended.status !== 0) {
     if ((await findVolume(vg, lv)) !== undefined) throw existsAlready(wanted);
@@ -83,8 +86,8 @@ export async function createVolume(wanted: NewVolume): Promise<CreatedVolume> {
  *   ERR_IO
  */
 export async function removeVolume(volume: LogicalVolume): Promise<void> {
-  const ended = await runLvm(removeArgs(volume));
-  const left = await findVolume(volume.vg, volume.name);
+  const ended = await runLvm(removeArgs(volume, await findingOf(volume)));
+  const left = await findVolume(volume.vgUuid, volume.name);
   if (left === undefined || left.uuid !== volume.uuid) return;
   if (left.roles.includes("thickorigin")) {
     throw inUse(left, "has snapshots, which would be removed with it", "remove them first");
@@ -93,16 +96,23 @@ export async function removeVolume(volume: LogicalVolume): Promise<void> {
   throw failure(`could not remove ${nameOf(left)}`, ended);
 }
 
-/** @throws BlockhaulError ERR_NOT_FOUND where it vanished, ERR_IO */
+/**
+ * @throws BlockhaulError ERR_NOT_FOUND where it vanished, ERR_UNSUPPORTED where LVM's configuration leaves it out,
+ *   ERR_IO where LVM refuses, or it is a snapshot that is invalid
+ */
 export async function activateVolume(volume: LogicalVolume): Promise<LogicalVolume> {
-  const ended = await runLvm(activateArgs(volume));
-  const now = await findVolume(volume.vg, volume.name);
+  const ended = await runLvm(activateArgs(volume, await findingOf(volume)));
+  const now = await findVolume(volume.vgUuid, volume.name);
   if (now === undefined || now.uuid !== volume.uuid) {
     throw new BlockhaulError("ERR_NOT_FOUND", {
       message: `${nameOf(volume)} was removed in the meantime`,
     });
   }
-  if (now.isActive) return now;
+  if (now.isActive) {
+    refuseInvalid(now);
+    return now;
+  }
+  if (ended.status === 0) throw isNotActivated(now);
   throw failure(`could not activate ${nameOf(volume)}`, ended);
 }
 
@@ -117,11 +127,15 @@ export async function deactivateVolume({ vg, lv }: NamedVolume, uuid: string): P
   const before = await findVolume(vg, lv);
   if (before === undefined || before.uuid !== uuid || !before.isActive) return true;
   if (before.isOpen) return false;
-  const ended = await runLvm(deactivateArgs(before, uuid));
+  const ended = await runLvm(deactivateArgs(before, await findingOf(before)));
   const after = await findVolume(vg, lv);
   if (after === undefined || after.uuid !== uuid || !after.isActive) return true;
   if (after.isOpen) return false;
   throw failure(`could not deactivate ${nameOf(after)}`, ended);
+}
+
+async function findingOf({ vg }: LogicalVolume): Promise<Finding> {
+  return { inAllGroups: !(await isOnlyOneNamed(vg)) };
 }
 
 /** Bytes that a volume takes of its group or pool; undefined where LVM does not say. */
@@ -140,7 +154,7 @@ export function isThin({ layout }: LogicalVolume): boolean {
 export function refuseWithoutRoom({ name, free }: VolumeGroup, size: number): void {
   if (free >= size) return;
   throw new BlockhaulError("ERR_NO_SPACE", {
-    message: `the volume group ${name} has ${exactSize(free)} left, and ${exactSize(size)} are needed`,
+    message: `the volume group ${name} has ${sizeInWords(free)} left, and ${sizeInWords(size)} are needed`,
   });
 }
 

@@ -1,5 +1,7 @@
 /** The bytes of a migration, moved by the engine. */
+import { hold } from "../copy/engine.js";
 import type { CopyReport } from "../copy/report.js";
+import { checkHints } from "../copy/verification.js";
 import { copyVolume } from "../copy.js";
 import type { GuardName } from "../guards/guard.js";
 import { type JobStatus, listJobs, removeJob } from "../jobs.js";
@@ -20,7 +22,7 @@ export async function moveBytes(
 ): Promise<CopyReport | undefined> {
   const earlier = await earlierCopy(migration, sourceRef);
   if (earlier?.state === "done") {
-    const verified = earlier.options?.verify === true;
+    const verified = Boolean(earlier.options?.verify);
     await migration.note({ digest: earlier.digest, verified });
     return undefined;
   }
@@ -35,6 +37,8 @@ async function begin(migration: Migration, sourceRef: string): Promise<CopyRepor
   const { record, watch } = migration;
   const source = await openVolume(sourceRef, { signal: watch.signal });
   try {
+    // A map that denies data would have the disk moved without it, and verified.
+    await hold(source, "copy", (held) => checkHints(held, "source"));
     const target = migration.kept("target") ?? (await openTarget(migration));
     return await copyVolume(source, target, {
       ...record.tuning,
@@ -64,6 +68,8 @@ async function resume(migration: Migration, { id, error }: JobStatus): Promise<C
     allow: guardsOf(migration),
     provisioning: migration.record.settings.provisioning,
     repair: error?.code === "ERR_VERIFICATION" ? true : undefined,
+    // Under its temporary name nobody else has it.
+    overwrite: migration.record.target.isOurs || migration.watch.overwrite,
   });
 }
 

@@ -13,7 +13,7 @@ import { openVolume, type Volume } from "../volume.js";
 import { moveBytes, openTarget } from "./bytes.js";
 import { identityOf } from "./identity.js";
 import type { Migration } from "./migration.js";
-import { watchOptions } from "./progress.js";
+import { readingOptions } from "./progress.js";
 import { type NamedVolume, nameVolume } from "./target-name.js";
 
 /** A state of the source: one of its snapshots, or what it was frozen at. */
@@ -91,7 +91,7 @@ async function copyRanges(
   ranges: readonly Range[],
 ): Promise<void> {
   const plan = planCopy(source, target, migration.record.tuning);
-  const watch = watchOf(watchOptions(migration));
+  const watch = watchOf(readingOptions(migration));
   await hold(source, "copy", (from) =>
     hold(target, "copy", async (to) => {
       for (const { offset, length } of ranges) {
@@ -144,7 +144,7 @@ async function compareAll(migration: Migration, states: readonly SourceState[]):
     let other: Volume | undefined;
     try {
       other = await openVolume(targetRef ?? target.ref, { signal });
-      const report = await verifyVolumes(one, other, watchOptions(migration));
+      const report = await verifyVolumes(one, other, readingOptions(migration));
       digest = report.digest;
       if (name !== undefined) compared[name] = await identityOf(one, await nameVolume(ref));
     } finally {

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import { environmentWithoutSecrets } from "../system/read-secret.js";
 import type { Hook, HookFacts } from "./types.js";
 
 /**
  * Runs a hook to its end: a function, or a program by its absolute path, without a shell, in the caller's
- * environment, with the facts as one line of JSON on its standard input. What a program says goes to standard
+ * environment without the secrets in it, with the facts as one line of JSON on its standard input. What a program says goes to standard
  * error.
  *
  * @throws BlockhaulError ERR_HOOK where it fails or cannot be run; ERR_CANCELLED
@@ -30,7 +31,8 @@ async function runProgramHook(
 ): Promise<void> {
   const ended = new Promise<{ code: number | null; killedBy: NodeJS.Signals | null }>(
     (resolve, reject) => {
-      const child = spawn(file, args, { stdio: ["pipe", 2, 2], signal });
+      const env = environmentWithoutSecrets();
+      const child = spawn(file, args, { stdio: ["pipe", 2, 2], signal, env });
       child.once("error", reject);
       child.once("close", (code, killedBy) => resolve({ code, killedBy }));
       // One that does not read what it is told is no error.

@@ -1,6 +1,7 @@
 /** Which volume it is that has a name. */
 import { stat } from "node:fs/promises";
 
+import type { DeleteOptions } from "../driver.js";
 import { toBlockhaulError } from "../errors.js";
 import { keyOf, nodeAt } from "../usage/node.js";
 import { openVolume, type Volume } from "../volume.js";
@@ -16,6 +17,16 @@ export async function identityOf(
 ): Promise<string> {
   const born = info.node?.inode === undefined ? undefined : await birthOf(info.node, location);
   return born === undefined ? info.identity : `${info.identity}, born ${born}`;
+}
+
+/** Which volume a driver is to remove: of a text that `identityOf` made. */
+export function expectedOf(
+  identity: string,
+): Pick<DeleteOptions, "identity" | "born" | "hasOwnName"> {
+  const [, known = identity, born] = /^(.*), born (\d+)$/.exec(identity) ?? [];
+  // A kill leaves it where the record says.
+  const expected = { identity: known, hasOwnName: true };
+  return born === undefined ? expected : { ...expected, born };
 }
 
 /** In nanoseconds since 1970; undefined where the file system does not know it, or the path leads elsewhere. */

@@ -1,12 +1,19 @@
 import { BlockhaulError } from "../errors.js";
-import type { NativeRegionLock } from "../native.js";
+import type { NativeRegionLock } from "../native-host.js";
+import { sizeInWords } from "../units.js";
 import { openVolume, type Volume } from "../volume.js";
 import { runHook } from "./hooks.js";
 import { identityOf } from "./identity.js";
-import { type HandoverStep, type MigrationRecord, openTargetOf, setAsideOf } from "./record.js";
+import {
+  type HandoverStep,
+  type MigrationRecord,
+  openTargetOf,
+  setAsideOf,
+  sourceOf,
+} from "./record.js";
 import type { MigrationStore } from "./store.js";
 import { type NamedVolume, nameVolume } from "./target-name.js";
-import type { HookName, MigrationEvent, MigrationState, MigrationWatch } from "./types.js";
+import type { HookName, MigrationEvent, MigrationState, ResumeMigrationOptions } from "./types.js";
 
 /**
  * A migration that this process works on: its record, what is open for it, and who watches. Nobody else
@@ -14,7 +21,7 @@ import type { HookName, MigrationEvent, MigrationState, MigrationWatch } from ".
  */
 export class Migration {
   readonly store: MigrationStore;
-  readonly watch: MigrationWatch;
+  readonly watch: ResumeMigrationOptions;
   /** Another run began it. */
   readonly isResumed: boolean;
   /** That run had no end of its own: what it had open, a cluster may still show. */
@@ -30,7 +37,7 @@ export class Migration {
     store: MigrationStore,
     record: MigrationRecord,
     holds: readonly (NativeRegionLock | undefined)[],
-    watch: MigrationWatch,
+    watch: ResumeMigrationOptions,
     isResumed: boolean,
     wasKilled = false,
   ) {
@@ -88,9 +95,9 @@ export class Migration {
     this.watch.onEvent?.(event);
   }
 
-  /** The source, where it is now: under its own name, or set aside. */
+  /** The source, where it is now: under its own name, set aside, or about to be removed. */
   source(): Promise<NamedVolume> {
-    return nameVolume(setAsideOf(this.#record) ?? this.#record.source.ref);
+    return nameVolume(sourceOf(this.#record));
   }
 
   /** What the bytes are read from; after the source was set aside, the source there. */
@@ -189,7 +196,7 @@ export async function openSource(
     side: "source",
     volume: source.ref,
     message: isSame
-      ? `it has ${volume.size} bytes, and had ${size} when the migration began`
+      ? `it has ${sizeInWords(volume.size)}, and had ${sizeInWords(size)} when the migration began`
       : "it is not the volume that the migration began with",
     hint: `\`blockhaul abort ${migration.id}\` takes back what was made of the target`,
   });

@@ -23,6 +23,7 @@ export interface PlanChecks {
   endOf(ref: string): Promise<MoveEnd>;
   /** What an earlier run left of a migration between two ends. */
   find(source: MoveEnd, target: MoveEnd): Promise<EarlierMigration | undefined>;
+  readonly onLook?: ((looked: number, moves: number) => void) | undefined;
 }
 
 /** Volumes that are looked at at once. */
@@ -32,22 +33,41 @@ export const ALL = "all";
 
 /** All that is wrong with a plan, and all that is known of each move. */
 export async function checkMoves(plan: ManyPlan, checks: PlanChecks): Promise<CheckedPlan> {
+  // Not before a plan is checked: a copy is to load no schemas.
+  const { faultsOfObject } = await import("./plan-file.js");
+  const ofShape = faultsOfObject(plan);
+  const { faults: ofFile = [] } = (plan ?? {}) as Partial<ReadPlan>;
+  if (ofShape.length > 0) {
+    // What nobody can read says nothing that could be looked at.
+    const faults = [...ofFile, ...ofShape];
+    return { moves: [], faults, continueOnError: false, shares: new Map() };
+  }
   const order = orderOf(plan);
-  const looked = await mapAtMost(LOOKS, plan.moves, (move, index) =>
-    lookAt(move, order.needs[index] ?? [], checks),
-  );
-  const ofFile = "faults" in plan ? (plan as ReadPlan).faults : [];
+  let count = 0;
+  const looked = await mapAtMost(LOOKS, plan.moves, async (move, index) => {
+    const found = await lookAt(move, order.needs[index] ?? [], checks);
+    count += 1;
+    checks.onLook?.(count, plan.moves.length);
+    return found;
+  });
   const ofMoves = [...order.faults, ...conflictsOf(looked), ...spaceFaults(looked)];
   const common = ofMoves.filter(({ move }) => move === undefined);
+  const byMove = new Map<string, MoveFault[]>();
+  for (const fault of ofMoves) {
+    const key = `${fault.at} ${fault.move}`;
+    const known = byMove.get(key);
+    if (known === undefined) byMove.set(key, [fault]);
+    else known.push(fault);
+  }
   const own = looked.flatMap((one) => [
-    ...ofMoves.filter(({ move, at }) => move === one.name && at === one.move.at),
+    ...(byMove.get(`${one.move.at} ${one.name}`) ?? []),
     ...one.problems
       .filter((problem) => !clearsLater(problem, one, looked))
       .map(({ code, message, hint }) => faultOf(one.move, code, message, hint)),
   ]);
   return {
     moves: looked,
-    faults: [...ofFile, ...limitFaults(plan), ...common, ...new Set(own)],
+    faults: [...ofFile, ...common, ...new Set(own)],
     continueOnError: plan.continueOnError ?? false,
     shares: sharesOf(plan, looked),
   };
@@ -131,21 +151,6 @@ function sharesOf(
     }
   }
   return shares;
-}
-
-/** Of a plan that no file was read for. */
-function limitFaults({ parallel, groups = {} }: ManyPlan): MoveFault[] {
-  const limits = [
-    ["parallel", parallel] as const,
-    ...Object.entries(groups).map(
-      ([name, one]) => [`groups.${name}.parallel`, one.parallel] as const,
-    ),
-  ];
-  return limits
-    .filter(([, limit]) => limit !== undefined && !isParallel(limit))
-    .map(([name]) =>
-      faultOf(undefined, "ERR_INVALID_ARGUMENT", `${name} must be a whole number from 1 to 64`),
-    );
 }
 
 export function isParallel(limit: number): boolean {

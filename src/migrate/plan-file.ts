@@ -1,34 +1,65 @@
-import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { type Document, isCollection, isMap, isNode, LineCounter, parseDocument } from "yaml";
 
-import { toBlockhaulError } from "../errors.js";
+import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { onlyGiven } from "../only-given.js";
+import { readTrusted } from "../system/trusted.js";
+import { duplicatesOf } from "./plan-duplicates.js";
+import { explainIssue, type Path } from "./plan-issue.js";
 import { type MoveSettings, type PlanSettings, planSchema } from "./plan-schema.js";
+
+// One module to load for all that knows the schemas.
+export { faultsOfObject } from "./plan-object.js";
+
 import type { Move, MoveFault, MoveOptions, ReadPlan } from "./plan-types.js";
 
-type Path = readonly (string | number)[];
+/** Bytes: 10,000 moves of 400 each. What is larger takes long to be understood, and names more than may be. */
+const LARGEST = 4 * 1024 ** 2;
+/** Whoever has mended so many looks again. */
+const MOST_FAULTS = 100;
+const TOO_DEEP = "it is nested too deeply, or there is too much in it";
 
-/** As `readPlan` of the API. @throws BlockhaulError ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO */
+/**
+ * As `readPlan` of the API. A plan names volumes to remove and programs to run.
+ *
+ * @throws BlockhaulError ERR_NOT_FOUND, ERR_IO; ERR_PERMISSION also where somebody else could have written it;
+ *   ERR_INVALID_ARGUMENT for what is larger than 4 MiB, or no file
+ */
 export async function readPlanFile(file: string): Promise<ReadPlan> {
-  let text: string;
+  let bytes: Uint8Array | undefined;
   try {
-    text = await readFile(file, "utf8");
+    bytes = await readTrusted(file, LARGEST);
   } catch (error) {
-    throw toBlockhaulError(error, { volume: file, operation: "open" });
+    const refused = toBlockhaulError(error, { volume: file, operation: "open" });
+    if (refused.code !== "ERR_INVALID_ARGUMENT") throw refused;
+    throw refused.withContext({ hint: "a plan is a file of up to 4 MiB: split it into several" });
   }
-  return parsePlan(text, file);
+  if (bytes === undefined) {
+    const message = "No such file or directory";
+    throw new BlockhaulError("ERR_NOT_FOUND", { volume: file, operation: "open", message });
+  }
+  return parsePlan(new TextDecoder().decode(bytes), file);
 }
 
 /** @param file for messages */
 export function parsePlan(text: string, file: string): ReadPlan {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const reader = new PlanReader(document, (offset) => {
+  const positionOf = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
-  });
-  return reader.read();
+  };
+  try {
+    const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false } as const;
+    return new PlanReader(parseDocument(text, options), positionOf).read();
+  } catch (error) {
+    // Of the stack, which does not hold its depth.
+    if (!(error instanceof RangeError)) throw error;
+    return { moves: [], faults: [faultAt(file, TOO_DEEP)], unread: [] };
+  }
+}
+
+function faultAt(at: string, message: string): MoveFault {
+  return { move: undefined, at, code: "ERR_INVALID_ARGUMENT", message, hint: undefined };
 }
 
 /** Checks a document, takes out what is wrong with it, and checks the rest, until nothing is. */
@@ -45,10 +76,13 @@ class PlanReader {
 
   read(): ReadPlan {
     const { errors, warnings } = this.#document;
-    for (const { pos, message } of [...errors, ...warnings]) this.#report(pos[0], message);
+    for (const { code, pos, message } of [...errors, ...warnings]) {
+      this.#report(pos[0], code === "RESOURCE_EXHAUSTION" ? TOO_DEEP : message);
+    }
     // Which of two values is meant does not keep the rest from being read.
-    const isReadable = errors.every(({ code }) => code === "DUPLICATE_KEY");
-    const settings = isReadable ? this.#settings() : undefined;
+    for (const offset of duplicatesOf(this.#document))
+      this.#report(offset, "Map keys must be unique");
+    const settings = errors.length === 0 ? this.#settings() : undefined;
     const common = { faults: this.#faults(), unread: this.#unread };
     if (settings === undefined) return { moves: [], ...common };
     const { parallel, continueOnError, groups, defaults = {}, moves } = settings;
@@ -68,32 +102,27 @@ class PlanReader {
       try {
         value = this.#document.toJS();
       } catch (error) {
+        if (error instanceof RangeError) throw error;
         // An alias whose anchor was taken out, or that was never there.
         if (this.#wrong.length === 0) this.#report(0, (error as Error).message);
         return undefined;
       }
       const result = v.safeParse(planSchema, value);
       if (result.success) return result.output;
-      const wrong = result.issues.map((issue) => this.#note(issue));
-      if (!this.#takeOut(wrong)) return undefined;
+      const left = Math.max(0, MOST_FAULTS - this.#wrong.length);
+      const wrong = result.issues.slice(0, left).map((issue) => this.#note(issue));
+      if (this.#wrong.length >= MOST_FAULTS || !this.#takeOut(wrong)) return undefined;
     }
   }
 
   /** Notes what is wrong, and says what has to be taken out for it. */
   #note(issue: v.BaseIssue<unknown>): Path {
-    const path = (issue.path ?? []).map(({ key }) => key as string | number);
+    const { path, isMissing, isUnknown, message } = explainIssue(issue, planSchema);
     const parent = path.slice(0, -1);
-    const key = path.at(-1);
-    const isKey = issue.path?.at(-1)?.origin === "key";
-    const isUnknown = isKey && issue.expected === "never";
-    const isMissing = issue.kind === "schema" && !isUnknown && issue.received === "undefined";
-    if (isMissing) {
-      this.#report(this.#offset(parent), `${label(parent)}"${key}" is missing`);
-      return parent;
-    }
-    if (isUnknown) this.#report(this.#keyOffset(path), `${label(parent)}unknown key "${key}"`);
-    else this.#report(this.#offset(path), `${label(path)}${describeIssue(issue)}`);
-    return path;
+    if (isMissing) this.#report(this.#offset(parent), message);
+    else if (isUnknown) this.#report(this.#keyOffset(path), message);
+    else this.#report(this.#offset(path), message);
+    return isMissing ? parent : path;
   }
 
   /** The last first, so that the places of the others stay. False: nothing would be left. */
@@ -126,15 +155,11 @@ class PlanReader {
 
   /** In the order of the file. */
   #faults(): MoveFault[] {
-    return this.#wrong
-      .toSorted((a, b) => a.offset - b.offset)
-      .map(({ offset, message }) => ({
-        move: undefined,
-        at: this.#positionOf(offset),
-        code: "ERR_INVALID_ARGUMENT",
-        message,
-        hint: undefined,
-      }));
+    const first = this.#wrong.toSorted((a, b) => a.offset - b.offset).slice(0, MOST_FAULTS);
+    const faults = first.map(({ offset, message }) => faultAt(this.#positionOf(offset), message));
+    if (this.#wrong.length < MOST_FAULTS) return faults;
+    const last = faults.at(-1)?.at ?? "";
+    return [...faults, faultAt(last, "there may be more faults than these: mend them first")];
   }
 
   #at(path: Path): string {
@@ -170,22 +195,6 @@ function comparePaths(a: Path, b: Path): number {
     return areNumbers ? left - right : String(left).localeCompare(String(right));
   }
   return a.length - b.length;
-}
-
-/** "moves[3].hooks: " */
-function label(path: Path): string {
-  const text = path.map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`)).join("");
-  return text === "" ? "" : `${text.replace(/^\./, "")}: `;
-}
-
-function describeIssue(issue: v.BaseIssue<unknown>): string {
-  const { kind, type, expected, received, message } = issue;
-  const isPlain = kind === "schema" && message.startsWith("Invalid ");
-  if (!isPlain || expected === null) return message;
-  const wanted = { boolean: "true or false", Array: "a list", Object: "a mapping" }[expected];
-  const choice =
-    type === "picklist" ? expected.replace(/^\(|\)$/g, "").replaceAll(" | ", ", ") : "";
-  return `must be ${choice === "" ? (wanted ?? `a ${expected}`) : `one of ${choice}`}, not ${received}`;
 }
 
 function toMove(

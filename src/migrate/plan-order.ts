@@ -54,7 +54,9 @@ function membersOfGroups({ groups = {}, moves }: ManyPlan): Map<string, string[]
   const members = new Map<string, string[]>(Object.keys(groups).map((name) => [name, []]));
   for (const move of moves) {
     if (move.group === undefined) continue;
-    members.set(move.group, [...(members.get(move.group) ?? []), nameOfMove(move)]);
+    const known = members.get(move.group);
+    if (known === undefined) members.set(move.group, [nameOfMove(move)]);
+    else known.push(nameOfMove(move));
   }
   return members;
 }
@@ -112,34 +114,48 @@ function unknownNames(
   ];
 }
 
+/** Names of a circle that are told, from its start. */
+const MOST_NAMES = 8;
+
 /** A fault for each circle of moves that wait for each other; what has a move in common is told once. */
 function cycleFaults(moves: readonly Move[], needs: readonly (readonly string[])[]): MoveFault[] {
   // Of those that share a name, the first is meant.
   const entries = moves.map((move, index) => [nameOfMove(move), index] as const);
   const indexOf = new Map(entries.toReversed());
-  const state = new Map<string, "open" | "left">();
+  /** Where on the way a move is; -1: it was left. */
+  const place = new Map<string, number>();
   const told = new Set<string>();
   const faults: MoveFault[] = [];
-  const way: string[] = [];
+  /** From a move to what it needs, and so on: as many as the plan has moves, which no stack of calls holds. */
+  const way: { readonly name: string; readonly left: Iterator<string> }[] = [];
 
-  const visit = (name: string): void => {
-    state.set(name, "open");
-    way.push(name);
-    for (const next of needs[indexOf.get(name) ?? -1] ?? []) {
-      if (state.get(next) === undefined) visit(next);
-      else if (state.get(next) === "open") tell(way.slice(way.indexOf(next)));
-    }
-    way.pop();
-    state.set(name, "left");
+  const enter = (name: string): void => {
+    place.set(name, way.length);
+    way.push({ name, left: (needs[indexOf.get(name) ?? -1] ?? [])[Symbol.iterator]() });
   };
   const tell = (circle: readonly string[]): void => {
     const isTold = circle.some((name) => told.has(name));
     for (const name of circle) told.add(name);
     if (isTold) return;
-    const text = [...circle, circle[0]].join(" after ");
-    const move = moves[indexOf.get(circle[0] ?? "") ?? -1];
+    const [first = ""] = circle;
+    const more = circle.length > MOST_NAMES ? [`… (${circle.length} moves)`] : [];
+    const text = [...circle.slice(0, MOST_NAMES), ...more, first].join(" after ");
+    const move = moves[indexOf.get(first) ?? -1];
     faults.push(faultOf(move, "ERR_INVALID_ARGUMENT", `moves wait for each other: ${text}`));
   };
-  for (const name of indexOf.keys()) if (state.get(name) === undefined) visit(name);
+  for (const start of indexOf.keys()) {
+    if (!place.has(start)) enter(start);
+    for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
+      const next = last.left.next();
+      if (next.done) {
+        place.set(last.name, -1);
+        way.pop();
+        continue;
+      }
+      const at = place.get(next.value);
+      if (at === undefined) enter(next.value);
+      else if (at >= 0) tell(way.slice(at).map(({ name }) => name));
+    }
+  }
   return faults;
 }

@@ -157,6 +157,8 @@ export interface ManyReport {
 export interface CheckPlanOptions {
   /** Where migrations are recorded; the host's place for it unless told. */
   readonly stateDirectory?: string | undefined;
+  /** Called as moves are looked at: how many of how many are done. */
+  readonly onLook?: ((looked: number, moves: number) => void) | undefined;
 }
 
 /** How a plan is carried out. */

@@ -1,9 +1,10 @@
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { checkGuards } from "../guards/check.js";
 import { type GuardFinding, refusalOf } from "../guards/guard.js";
-import { noticesOf } from "../guards/notices.js";
+import { unknownWriters } from "../guards/live-source.js";
+import { noticesOf, noticesOfNew } from "../guards/notices.js";
 import { onlyGiven } from "../only-given.js";
-import { exactSize, formatSize } from "../units.js";
+import { formatSize, sizeInWords } from "../units.js";
 import { openVolume, type Volume } from "../volume.js";
 import { endOf } from "./plan-ends.js";
 import { faultOfIdentity } from "./rename.js";
@@ -14,10 +15,12 @@ import { stampOf } from "./source-stamp.js";
 import {
   asideName,
   canRename,
+  checkNameBesides,
   type NamedVolume,
   nameIn,
   nameTarget,
   nameVolume,
+  SOME_ID,
   temporaryName,
 } from "./target-name.js";
 import type { Freeze, MigrateOptions, MigrationPlan } from "./types.js";
@@ -57,7 +60,13 @@ export async function makePlan(
   if (source !== undefined) {
     found.sourceDriver = source.driver.name;
     found.sourceBackend = source.backend?.name;
-    if (options.rename && canRename(source)) found.setAside = asideName(nameIn(source), "…");
+    if (options.rename && canRename(source)) {
+      const name = nameIn(source);
+      found.setAside = asideName(name, "…");
+      await collecting(problems, "source", async () =>
+        checkNameBesides(source, asideName(name, SOME_ID)),
+      );
+    }
   }
   if (target !== undefined) {
     found.target = target.ref;
@@ -72,8 +81,13 @@ export async function makePlan(
   try {
     if (volume !== undefined && source !== undefined) {
       found.size = volume.size;
-      found.freeze = freezeOf(source, volume);
+      found.freeze = freezeOf(source, volume, options);
+      const unfit = faultOfFreeze(source, found.freeze, options);
+      if (unfit !== undefined) problems.push(unfit);
       notices.push(...(await noticesOfWrites(source, volume, found, options)));
+      const unknown =
+        options.deleteSource && !isLive(options) ? await unknownWriters(volume) : undefined;
+      if (unknown !== undefined) problems.push(unknown);
       const fault = options.rename ? faultOfIdentity(volume, "source") : undefined;
       if (fault !== undefined) problems.push(fault);
       found.dataSize = await dataSizeOf(volume, options.signal);
@@ -98,8 +112,8 @@ export async function makePlan(
 }
 
 function blankPlan(source: string, target: string, options: MigrateOptions): Findings {
-  const { deleteSource, rename, withSnapshots, method, provisioning, create, verify, allow } =
-    options;
+  const { deleteSource, rename, withSnapshots, freeze, method } = options;
+  const { provisioning, create, verify, allow } = options;
   return {
     source,
     target,
@@ -119,18 +133,52 @@ function blankPlan(source: string, target: string, options: MigrateOptions): Fin
     freeze: "guarded",
     snapshots: [],
     provisioning,
-    settings: { deleteSource, rename, withSnapshots, method, provisioning, create, verify, allow },
+    settings: {
+      deleteSource,
+      rename,
+      withSnapshots,
+      freeze,
+      method,
+      provisioning,
+      create,
+      verify,
+      allow,
+    },
     problems: [],
     notices: [],
   };
 }
 
 /** How the source will be kept from changing. */
-function freezeOf({ driver }: NamedVolume, { info }: Volume): Freeze {
-  if (info.snapshot || info.driver === "synthetic") return "frozen";
-  if (driver.supports.snapshots && driver.formatRef !== undefined) return "snapshot";
+function freezeOf({ driver }: NamedVolume, { info }: Volume, { freeze }: MigrateOptions): Freeze {
+  if (info.snapshot || info.ephemeral) return "frozen";
+  if (freeze === "none") return "guarded";
   const isDevice = info.node !== undefined && info.node.inode === undefined;
+  if (freeze === "exclusive" && isDevice) return "exclusive";
+  if (driver.supports.snapshots && driver.formatRef !== undefined) return "snapshot";
   return isDevice ? "exclusive" : "guarded";
+}
+
+/** Somebody may write to the source for now, or all the time. */
+function isLive({ allow = [], hooks }: MigrateOptions): boolean {
+  return allow.includes("live-source") || hooks?.beforeCopy !== undefined;
+}
+
+/** A way that was asked for, and that this source has not. */
+function faultOfFreeze(
+  { driver, ref }: NamedVolume,
+  freeze: Freeze,
+  options: MigrateOptions,
+): BlockhaulError | undefined {
+  const wanted = options.freeze;
+  if (wanted === undefined || wanted === "none" || freeze === "frozen" || freeze === wanted) {
+    return undefined;
+  }
+  return new BlockhaulError("ERR_UNSUPPORTED", {
+    side: "source",
+    volume: ref,
+    message: `the driver ${driver.name} cannot freeze it by ${wanted === "snapshot" ? "a snapshot" : "a claim"}`,
+  });
 }
 
 /** That writes to the source will pass unseen, where nothing cheap shows them. */
@@ -142,7 +190,7 @@ async function noticesOfWrites(
 ): Promise<string[]> {
   const keepsAccount = freeze === "snapshot" && source.driver.changedExtents !== undefined;
   if (freeze === "frozen" || keepsAccount || allow.includes("live-source")) return [];
-  if ((await stampOf(volume, source)) !== undefined) return [];
+  if ((await stampOf(volume)) !== undefined) return [];
   const end = deleteSource ? "; before it is removed, all of it is read once more" : "";
   return [`nothing shows whether the source is written to meanwhile: nobody must${end}`];
 }
@@ -154,6 +202,15 @@ async function examineChanges(
   { rename, deleteSource }: MigrateOptions,
 ): Promise<void> {
   const { problems } = found;
+  if (found.freeze === "snapshot") {
+    await collecting(problems, "source", async () =>
+      driver.checkChange?.(location, "snapshot")?.catch((thrown: unknown) => {
+        const hint =
+          "move one of its snapshots, where it has any; where nobody writes to it, --freeze none goes without";
+        throw toBlockhaulError(thrown).withContext({ hint });
+      }),
+    );
+  }
   if (!rename && !deleteSource) return;
   if (found.freeze === "frozen") {
     const message = "a snapshot is neither set aside nor removed in place of its volume";
@@ -163,7 +220,8 @@ async function examineChanges(
     return;
   }
   await collecting(problems, "source", async () => {
-    if (rename) await driver.checkChange?.(location, "rename");
+    // One that is to be removed gets a name of its own first.
+    if (rename || driver.supports.rename) await driver.checkChange?.(location, "rename");
     if (deleteSource) await driver.checkChange?.(location, "delete");
   });
 }
@@ -216,7 +274,13 @@ async function examineTarget(
         }),
       );
     }
-    if (isNew && canRename(target)) found.temporary = temporaryName(nameIn(target), "…");
+    if (isNew && canRename(target)) {
+      const name = nameIn(target);
+      found.temporary = temporaryName(name, "…");
+      await collecting(problems, "target", async () =>
+        checkNameBesides(target, temporaryName(name, SOME_ID)),
+      );
+    }
     if (source === undefined) return isNew;
     const findings = await checkGuards(source, there, {
       allow: options.allow,
@@ -225,7 +289,10 @@ async function examineTarget(
     problems.push(...refusalsOf(findings, found, options));
     notices.push(...noticesOfFindings(findings, options));
     if (there === undefined) {
+      await collecting(problems, "target", async () => driver.checkCreate?.(target.location));
       await examineRoom(await roomOf(target, problems), found);
+      const made = { ref: target.ref, size: found.targetSize ?? source.size };
+      notices.push(...(await noticesOfNew(source, made, options.signal)).map(({ text }) => text));
     } else {
       found.targetSize = there.size;
       if (there.size < source.size) problems.push(tooSmall(target.ref, there.size, source.size));
@@ -301,7 +368,7 @@ async function examineRoom(room: Room | undefined, found: Findings): Promise<voi
   found.room = room?.room;
   if (targetSize > size) {
     notices.push(
-      `the target will have ${exactSize(targetSize)}: its backend makes volumes in steps of ${exactSize(granularity)}`,
+      `the target will have ${sizeInWords(targetSize)}: its backend makes volumes in steps of ${sizeInWords(granularity)}`,
     );
   }
   found.provisioning ??= room?.provisioning;
@@ -318,7 +385,7 @@ async function examineRoom(room: Room | undefined, found: Findings): Promise<voi
     new BlockhaulError("ERR_NO_SPACE", {
       side: "target",
       volume: found.target,
-      message: `it needs ${exactSize(needed)}, and ${exactSize(room.free)} are free`,
+      message: `it needs ${sizeInWords(needed)}, and ${sizeInWords(room.free)} are free`,
     }),
   );
 }
@@ -400,7 +467,7 @@ function tooSmall(ref: string, size: number, wanted: number): BlockhaulError {
   return new BlockhaulError("ERR_TARGET_TOO_SMALL", {
     side: "target",
     volume: ref,
-    message: `its ${size} bytes are fewer than the source's ${wanted}`,
+    message: `it has ${sizeInWords(size)}, less than the source's ${sizeInWords(wanted)}`,
   });
 }
 

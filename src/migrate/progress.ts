@@ -1,11 +1,16 @@
 import type { CopyProgress } from "../copy/engine.js";
 import type { Migration } from "./migration.js";
 
-/** How the library's functions are watched and stopped on behalf of a migration. */
+/** How copies are watched and stopped on behalf of a migration, and where they keep their journals. */
 export function watchOptions(migration: Migration) {
-  const { signal, control, progressIntervalMs, stateDirectory } = migration.watch;
+  return { ...readingOptions(migration), stateDirectory: migration.watch.stateDirectory };
+}
+
+/** The same of what only reads, and keeps nothing. */
+export function readingOptions(migration: Migration) {
+  const { signal, control, progressIntervalMs } = migration.watch;
   const onProgress = (progress: CopyProgress) => tellProgress(migration, progress);
-  return { signal, control, progressIntervalMs, stateDirectory, onProgress };
+  return { signal, control, progressIntervalMs, onProgress };
 }
 
 export function tellProgress(migration: Migration, progress: CopyProgress): void {

@@ -28,6 +28,9 @@ export type HandoverStep =
   | "set-aside"
   | "renaming-target"
   | "target-renamed"
+  | "dropping-snapshot"
+  | "taking-away"
+  | "taken-away"
   | "snapshots-dropped"
   | "deleting-source";
 
@@ -46,6 +49,8 @@ export interface MigrationRecord {
   readonly target: RecordedTarget;
   /** Where the refs of the two led: places.ts. */
   readonly places?: Readonly<Record<"source" | "target", string | undefined>> | undefined;
+  /** Which places they were, as their drivers identify them. */
+  readonly placeIds?: Readonly<Record<"source" | "target", string | undefined>> | undefined;
   readonly method: string;
   readonly freeze: Freeze;
   readonly settings: MigrationSettings;
@@ -54,10 +59,13 @@ export interface MigrationRecord {
   readonly hooks: Readonly<Partial<Record<HookName, readonly string[]>>>;
   /** Hooks that were functions: a resume has to bring them. */
   readonly functionHooks: readonly HookName[];
-  /** The snapshot that the source is read from. */
+  /** The snapshot that the source is read from, and what that is: its name may be given again. */
   readonly snapshot?: string | undefined;
+  readonly snapshotIdentity?: string | undefined;
   /** What the source is called after it was set aside. */
   readonly setAside?: string | undefined;
+  /** The name, its own alone, that the source has while it is looked at for the last time and removed. */
+  readonly removing?: string | undefined;
   /** Names of the source's snapshots that are carried over, and of those that were. */
   readonly snapshots: readonly string[];
   readonly carried: readonly string[];
@@ -93,20 +101,18 @@ export function setAsideOf({ setAside, handover }: MigrationRecord): string | un
   return handover.includes("set-aside") ? setAside : undefined;
 }
 
-export function formatMigration(record: MigrationRecord): string {
-  return `${JSON.stringify(record, null, 2)}\n`;
+/** Where the source is now: to be removed, set aside, or under its own name. */
+export function sourceOf(record: MigrationRecord): string {
+  const { removing, source, handover } = record;
+  const isTakenAway = removing !== undefined && handover.includes("taken-away");
+  return isTakenAway ? removing : (setAsideOf(record) ?? source.ref);
 }
 
-/** The record that a text holds; undefined where it is none of this version. */
-export function parseMigration(json: string): MigrationRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { version, kind, id, state, source, target, handover } = value as Record<string, unknown>;
+/** The record that an object is; undefined where it is none of this version. */
+export function parseMigration(
+  value: Readonly<Record<string, unknown>>,
+): MigrationRecord | undefined {
+  const { version, kind, id, state, source, target, handover } = value;
   const isSound =
     version === 1 &&
     kind === "migrate" &&
@@ -116,5 +122,5 @@ export function parseMigration(json: string): MigrationRecord | undefined {
     typeof target === "object" &&
     target !== null &&
     Array.isArray(handover);
-  return isSound ? (value as MigrationRecord) : undefined;
+  return isSound ? (value as unknown as MigrationRecord) : undefined;
 }

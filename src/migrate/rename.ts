@@ -21,13 +21,27 @@ export async function renameOnce(
   if (name === undefined) return;
   const found = identity === undefined ? undefined : await identityAt(from);
   if (found === identity) {
-    await from.driver.renameVolume?.(from.location, name).catch((thrown: unknown) => {
-      throw toBlockhaulError(thrown, { volume: from.ref, operation: "rename" });
-    });
-    return;
+    await rename(from, name);
+    return identity === undefined ? undefined : lookBehind(from, to, identity);
   }
   if ((await identityAt(to)) === identity) return;
   throw found === undefined ? missing(from) : another(from, found, identity);
+}
+
+async function rename({ driver, location, ref }: NamedVolume, name: string): Promise<void> {
+  await driver.renameVolume?.(location, name).catch((thrown: unknown) => {
+    throw toBlockhaulError(thrown, { volume: ref, operation: "rename" });
+  });
+}
+
+/** Between the look and the rename the name may have become another volume's, which then gets it back. */
+async function lookBehind(from: NamedVolume, to: NamedVolume, identity: string): Promise<void> {
+  const found = await identityAt(to);
+  if (found === identity) return;
+  if (found === undefined) throw missing(to);
+  const name = nameIn(from);
+  if (name !== undefined) await rename(to, name);
+  throw another(from, found, identity);
 }
 
 function missing({ ref }: NamedVolume): BlockhaulError {

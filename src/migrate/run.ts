@@ -2,7 +2,7 @@ import { cleanUpAttachments } from "../attachments/cleanup.js";
 import type { CopyReport } from "../copy/report.js";
 import { endOf } from "../copy/run.js";
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
-import type { NativeRegionLock } from "../native.js";
+import type { NativeRegionLock } from "../native-host.js";
 import { onlyGiven } from "../only-given.js";
 import { absoluteRef } from "../refs.js";
 import { removeDurably } from "../system/durable-file.js";
@@ -10,18 +10,23 @@ import { openVolume } from "../volume.js";
 import { forgetCopies } from "./bytes.js";
 import { identityAt, identityOf } from "./identity.js";
 import { checkSource, Migration } from "./migration.js";
-import { checkPlaces, placeOf } from "./places.js";
+import { checkPlaces, placesOf } from "./places.js";
 import type { DetailedPlan } from "./plan.js";
+import { pruneMigrations } from "./prune.js";
 import { hasEnded, type MigrationRecord, setAsideOf } from "./record.js";
+import { isUntouched } from "./removal-cut-short.js";
 import { renameOnce } from "./rename.js";
 import { dropSnapshot } from "./snapshots.js";
 import { lockSource } from "./source-lock.js";
 import { enterCopying } from "./states/copying.js";
-import { enterCreating, removeTarget } from "./states/creating.js";
+import { enterCreating } from "./states/creating.js";
 import { enterFreezing } from "./states/freezing.js";
 import { enterHandingOver } from "./states/handing-over.js";
 import { MigrationStore } from "./store.js";
+import { giveBack } from "./taking-away.js";
+import { checkTarget } from "./target-check.js";
 import { besides, canRename, nameIn, nameVolume, temporaryName } from "./target-name.js";
+import { removeTarget } from "./target-removal.js";
 import {
   HOOK_NAMES,
   MIGRATION_STATES,
@@ -65,10 +70,7 @@ export async function beginMigration(
       state: "planned",
       source: end,
       target: { ref: target, temporary, isOurs: ends.isNew },
-      places: {
-        source: placeOf(await nameVolume(end.ref)),
-        target: placeOf(await nameVolume(target)),
-      },
+      ...(await placesOf(await nameVolume(end.ref), await nameVolume(target))),
       method: plan.method,
       freeze: plan.freeze,
       settings: onlyGiven(plan.settings),
@@ -85,8 +87,11 @@ export async function beginMigration(
       begunAt: now,
     };
     sourceHold = await lockSource(record);
+    await pruneMigrations(store);
     await store.save(record);
-    const migration = new Migration(store, record, [hold, sourceHold], options, false);
+    // Which way was chosen stands in the record.
+    const { method: _chosen, ...watch } = options;
+    const migration = new Migration(store, record, [hold, sourceHold], watch, false);
     migration.tell({ type: "begun", id });
     return migration;
   } catch (error) {
@@ -120,7 +125,12 @@ export async function takeUp(id: string, watch: ResumeMigrationOptions): Promise
     }
     const { error: _error, endedAt: _endedAt, ...rest } = record;
     const { allow = [] } = rest.settings;
-    const settings = { ...rest.settings, allow: [...allow, ...(watch.allow ?? [])] };
+    const settings = {
+      ...rest.settings,
+      allow: [...allow, ...(watch.allow ?? [])],
+      ...(watch.keepSource ? { deleteSource: false } : {}),
+      ...(watch.method === undefined ? {} : { method: watch.method }),
+    };
     const begun = { settings, pid: process.pid, begunAt: new Date().toISOString() };
     const taken = { ...rest, ...begun };
     const wasKilled = record.endedAt === undefined;
@@ -128,6 +138,17 @@ export async function takeUp(id: string, watch: ResumeMigrationOptions): Promise
     return new Migration(store, taken, holds, watch, true, wasKilled);
   } catch (error) {
     hold.release();
+    throw error;
+  }
+}
+
+/** The source is kept, whatever the migration was told: where it was taken away to be removed, it gets its name back. */
+export async function keepInstead(migration: Migration): Promise<void> {
+  await keepSource(migration);
+  try {
+    await giveBack(migration);
+  } catch (error) {
+    await migration.close().catch(() => {});
     throw error;
   }
 }
@@ -155,6 +176,8 @@ async function goThrough(migration: Migration): Promise<CopyReport | undefined> 
   const copy = isBefore("verifying") ? await enterCopying(migration) : undefined;
   migration.throwIfStopped();
   await enterHandingOver(migration);
+  // "Done" is said of the target that was named.
+  await checkTarget(migration);
   return copy;
 }
 
@@ -166,13 +189,7 @@ const ORDER: readonly MigrationState[] = MIGRATION_STATES;
  */
 export async function goBack(migration: Migration): Promise<MigrationReport> {
   const began = performance.now();
-  if (migration.hasDone("deleting-source")) {
-    migration.close().catch(() => {});
-    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
-      message: `migration ${migration.id} cannot go back: its source is being removed`,
-      hint: `\`blockhaul resume ${migration.id}\` goes on`,
-    });
-  }
+  await keepSource(migration);
   return finishing(migration, async () => {
     await migration.enter("aborting");
     await giveNamesBack(migration);
@@ -185,9 +202,30 @@ export async function goBack(migration: Migration): Promise<MigrationReport> {
   });
 }
 
+/**
+ * Takes the removal of the source back, where that was begun and has removed nothing.
+ *
+ * @throws BlockhaulError ERR_INVALID_ARGUMENT where a part of the source, or all of it, may be gone
+ */
+export async function keepSource(migration: Migration): Promise<void> {
+  if (!migration.hasDone("deleting-source")) return;
+  try {
+    if (!(await isUntouched(migration))) {
+      throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+        message: `migration ${migration.id} cannot keep its source, which is being removed`,
+        hint: `\`blockhaul resume ${migration.id}\` goes on`,
+      });
+    }
+    await migration.didNot("deleting-source");
+  } catch (error) {
+    await migration.close().catch(() => {});
+    throw error;
+  }
+}
+
 async function giveNamesBack(migration: Migration): Promise<void> {
-  const { record } = migration;
-  const { target, source, setAside } = record;
+  await giveBack(migration);
+  const { target, source, setAside } = migration.record;
   const hasMoved = migration.hasDone("renaming-target") && target.temporary !== target.ref;
   if (hasMoved) {
     await renameBack(target.ref, target.temporary, target.identity);

@@ -1,23 +1,29 @@
-import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import type { CopyReport } from "../copy/report.js";
+import { BlockhaulError, type ErrorCode, toBlockhaulError } from "../errors.js";
 import { verifyVolumes } from "../verify.js";
 import { openVolume, type Volume } from "../volume.js";
+import { moveBytes } from "./bytes.js";
 import { identityOf } from "./identity.js";
 import type { Migration } from "./migration.js";
 import { shortWayOf } from "./plan.js";
-import { tellProgress, watchOptions } from "./progress.js";
+import { readingOptions, tellProgress } from "./progress.js";
 import { another, faultOfIdentity } from "./rename.js";
-import { removeTarget } from "./states/creating.js";
+import { enterCreating } from "./states/creating.js";
+import { openIfThere } from "./taking-away.js";
 import { nameVolume } from "./target-name.js";
+import { removeTarget } from "./target-removal.js";
 
 /**
  * Has the driver make the target in its own, shorter way, and compares it with the source. A run that is cut
  * short is not gone on with: what it made is removed, and it is gone anew.
  */
-export async function goShortWay(migration: Migration): Promise<void> {
+export async function goShortWay(migration: Migration): Promise<CopyReport | undefined> {
   if (migration.record.state === "copying") {
     await removeTarget(migration);
     await migration.note({ target: { ...migration.record.target, identity: undefined } });
-    await makeTarget(migration);
+    if (migration.record.settings.method === "copy" || !(await makeTarget(migration))) {
+      return copyInstead(migration);
+    }
     await migration.enter("verifying");
   }
   const source = await openVolume(migration.frozenRef, { signal: migration.watch.signal });
@@ -32,6 +38,15 @@ export async function goShortWay(migration: Migration): Promise<void> {
   } finally {
     await Promise.all([source.close(), target?.close()]);
   }
+  return undefined;
+}
+
+/** Moves every byte: the shorter way is not open, or is not wanted any more, and has left nothing. */
+async function copyInstead(migration: Migration): Promise<CopyReport | undefined> {
+  await migration.note({ method: "copy" });
+  await enterCreating(migration);
+  await migration.enter("copying");
+  return moveBytes(migration, migration.frozenRef);
 }
 
 /** Notes which volume was made; a later run must find that one. */
@@ -46,17 +61,18 @@ async function know(migration: Migration, volume: Volume): Promise<void> {
   }
 }
 
-async function makeTarget(migration: Migration): Promise<void> {
+/** @returns false where the way does not work, and has made nothing */
+async function makeTarget(migration: Migration): Promise<boolean> {
   const { record, watch } = migration;
   const source = await nameVolume(migration.frozenRef);
   const target = await nameVolume(record.target.temporary);
   const { size } = record.source;
   const way = await shortWayOf(source, target, size, record.settings);
   if (way === undefined) {
-    throw new BlockhaulError("ERR_UNSUPPORTED", {
-      message: `the way that was planned, ${record.method}, is not open any more`,
-      hint: `\`blockhaul abort ${record.id}\`, and begin anew`,
-    });
+    await migration.notice(
+      `the way that was planned, ${record.method}, is not open any more: all is copied`,
+    );
+    return false;
   }
   const began = performance.now();
   const onProgress = (done: number) =>
@@ -73,12 +89,52 @@ async function makeTarget(migration: Migration): Promise<void> {
       retries: 0,
       seconds: (performance.now() - began) / 1000,
     });
+  const notKept: string[] = [];
+  const onNotKept = (what: string) => void notKept.push(what);
   try {
-    await way.run({ signal: watch.signal, onProgress });
-  } catch (error) {
-    throw toBlockhaulError(error, { side: "target", volume: record.target.ref });
+    await way.run({ signal: watch.signal, onProgress, onNotKept });
+  } catch (thrown) {
+    const error = toBlockhaulError(thrown, { side: "target", volume: record.target.ref });
+    const isLeft = await knowRest(migration);
+    if (isLeft || !NOT_POSSIBLE.has(error.code)) {
+      throw error.withContext({
+        hint: error.hint ?? `\`blockhaul resume ${record.id} --method copy\` copies all`,
+      });
+    }
+    await migration.notice(`${record.method} is not possible (${error.message}): all is copied`);
+    return false;
+  }
+  for (const what of notKept) await migration.notice(`not kept of the source: ${what}`);
+  return true;
+}
+
+/**
+ * Nothing had that name when the way was begun: what a driver left there, against its promise, goes with an abort.
+ *
+ * @returns whether anything may be left
+ */
+async function knowRest(migration: Migration): Promise<boolean> {
+  let left: Volume | undefined;
+  try {
+    left = await openIfThere(migration.targetRef);
+  } catch {
+    return true;
+  }
+  if (left === undefined) return false;
+  try {
+    await know(migration, left);
+    return true;
+  } finally {
+    await left.close();
   }
 }
+
+/** What says that a way is none here, rather than that something failed on it. */
+const NOT_POSSIBLE: ReadonlySet<ErrorCode> = new Set([
+  "ERR_UNSUPPORTED",
+  "ERR_PERMISSION",
+  "ERR_READ_ONLY",
+]);
 
 async function prove(migration: Migration, source: Volume, target: Volume): Promise<void> {
   const { record } = migration;
@@ -86,10 +142,10 @@ async function prove(migration: Migration, source: Volume, target: Volume): Prom
     throw new BlockhaulError("ERR_TARGET_TOO_SMALL", { side: "target", volume: target.ref });
   }
   if (record.settings.verify === false) return;
-  const { digest } = record.tuning;
+  const { digest, checkpointIntervalMs: _ofCopies, ...tuning } = record.tuning;
   const report = await verifyVolumes(source, target, {
-    ...record.tuning,
-    ...watchOptions(migration),
+    ...tuning,
+    ...readingOptions(migration),
     digest: digest === "none" ? undefined : digest,
   });
   await migration.note({ digest: report.digest, verified: true });

@@ -1,6 +1,6 @@
 import { BlockhaulError } from "../errors.js";
-import { takeLock } from "../jobs/target-lock.js";
-import type { NativeRegionLock } from "../native.js";
+import type { NativeRegionLock } from "../native-host.js";
+import { takeHostLock, wholeRegion } from "../system/host-lock.js";
 import type { MigrationRecord } from "./record.js";
 
 /**
@@ -18,7 +18,7 @@ export async function lockSource({
   if (!settings.rename && !settings.deleteSource) return undefined;
   // One that may be gone has perhaps left its identity, a file's inode, to another.
   if (handover.includes("deleting-source")) return undefined;
-  const lock = await takeLock("sources.lock", source.identity);
+  const lock = await takeHostLock("sources.lock", wholeRegion(source.identity), "exclusive");
   if (lock !== null) return lock;
   throw new BlockhaulError("ERR_IN_USE", {
     side: "source",

@@ -2,17 +2,18 @@
 import { chunksOf } from "../copy/chunks.js";
 import { hold, watchOf } from "../copy/engine.js";
 import { planReading } from "../copy/plan.js";
-import { readDigests } from "../copy/verification.js";
+import { checkHints, readDigests } from "../copy/verification.js";
 import type { Extent } from "../driver.js";
 import { BlockhaulError } from "../errors.js";
 import { writeManifest } from "../manifest.js";
 import type { NativeJournal } from "../native.js";
+import { identityAt } from "./identity.js";
 import { type Migration, openSource } from "./migration.js";
-import { watchOptions } from "./progress.js";
+import { readingOptions } from "./progress.js";
 import { findSnapshot } from "./snapshots.js";
 import { stampSource } from "./source-stamp.js";
 import { checkSourceUnused } from "./states/freezing.js";
-import { snapshotName } from "./target-name.js";
+import { nameVolume, snapshotName } from "./target-name.js";
 
 /**
  * What was written to the source since it was frozen is not on the target. Where its storage keeps no account of
@@ -27,9 +28,7 @@ export async function checkUnchanged(migration: Migration): Promise<void> {
   await checkSourceUnused(migration);
   const extents = await changedSinceFrozen(migration);
   if (extents !== undefined) return refuseChanged(migration, extents);
-  const isStill = stamp !== undefined && (await stampSource(migration)) === stamp;
-  // Nothing shows writes to it, and this run has watched who uses it: the plan says so.
-  if (isStill || (stamp === undefined && !migration.isResumed)) return;
+  if (stamp !== undefined && (await stampSource(migration)) === stamp) return;
   if (record.digest !== undefined) return compareSource(migration);
   const { ref } = await migration.source();
   if (stamp !== undefined)
@@ -38,18 +37,26 @@ export async function checkUnchanged(migration: Migration): Promise<void> {
       ref,
       "it seems to have been written to, and no digest was taken that could tell",
     );
-  await migration.notice(
-    "nothing tells whether the source was written to between two runs: no digest was taken",
-  );
+  await migration.notice("nothing tells whether the source was written to: no digest was taken");
 }
 
-/** What was written since the migration's snapshot; undefined where that is gone, or nobody keeps account. */
+/**
+ * What was written since the migration's snapshot; undefined where it took none, has dropped it, or nobody keeps account.
+ *
+ * @throws BlockhaulError ERR_LIVE_SOURCE where somebody else removed the snapshot: nothing tells then what was written
+ */
 async function changedSinceFrozen(migration: Migration): Promise<readonly Extent[] | undefined> {
   const { record } = migration;
-  const { driver, location } = await migration.source();
+  if (record.freeze !== "snapshot") return undefined;
+  // A run that was cut short there dropped it, after it had looked.
+  if (migration.hasDone("dropping-snapshot")) return undefined;
+  const { driver, location, ref } = await migration.source();
   const name = snapshotName(record.id);
-  if (record.freeze !== "snapshot" || (await findSnapshot(migration, name)) === undefined) {
-    return undefined;
+  const snapshot = await findSnapshot(migration, name);
+  const found = snapshot && (await identityAt(await nameVolume(snapshot)));
+  if (found === undefined || found !== (record.snapshotIdentity ?? found)) {
+    const message = `its snapshot ${name}, by which it was frozen, was removed: what was copied may be of two moments`;
+    throw changed(migration, ref, message);
   }
   return driver.changedExtents?.(location, name);
 }
@@ -88,18 +95,20 @@ export async function refuseStamped(migration: Migration, before: string | undef
   throw changed(migration, ref, "it was written to while it was compared");
 }
 
-async function compareSource(migration: Migration, manifest?: string): Promise<void> {
+/** Reads all of the source, which must hold what was copied. @throws BlockhaulError ERR_LIVE_SOURCE */
+export async function compareSource(migration: Migration, manifest?: string): Promise<void> {
   const { digest = "" } = migration.record;
   const algorithm = digest.startsWith("sha256:") ? "sha256" : "xxh3";
-  const watch = { ...watchOptions(migration), digest: algorithm } as const;
+  const watch = { ...readingOptions(migration), digest: algorithm } as const;
   const volume = await openSource(migration);
   let list: NativeJournal | undefined;
   try {
     const plan = planReading(volume, watch);
     const whole = { begin: 0, end: plan.size };
-    const found = await hold(volume, "verify", (held) =>
-      readDigests(held, plan, whole, watchOf(watch, "verify")),
-    );
+    const found = await hold(volume, "verify", async (held) => {
+      await checkHints(held, "source");
+      return readDigests(held, plan, whole, watchOf(watch, "verify"));
+    });
     list = found.list;
     if (`${algorithm}:${found.digest}` !== digest) {
       throw changed(migration, volume.ref, "it does not hold any more what was copied");

@@ -1,48 +1,60 @@
 /** The source goes, for good: after what it holds was compared with what the target was proven to hold. */
-import { CHUNK } from "../copy/chunks.js";
 import type { SnapshotInfo, VolumeDriver } from "../driver.js";
-import { BlockhaulError, toBlockhaulError } from "../errors.js";
-import type { Range } from "../native.js";
+import { BlockhaulError, type ErrorCode, toBlockhaulError } from "../errors.js";
+import { unknownWriters } from "../guards/live-source.js";
 import { removeDurably } from "../system/durable-file.js";
-import { verifyManifest } from "../verify.js";
-import type { Volume } from "../volume.js";
 import { WATCH_MS } from "./dead-client.js";
-import { identityAt } from "./identity.js";
+import { expectedOf, identityAt } from "./identity.js";
 import { type Migration, openSource } from "./migration.js";
-import { watchOptions } from "./progress.js";
+import { refuseWrittenSince } from "./removal-cut-short.js";
 import { removeVolume } from "./remove-volume.js";
 import { dropSnapshot, dropSourceSnapshot, refusalOfSnapshot } from "./snapshots.js";
 import { proveSource, refuseStamped } from "./source-proof.js";
 import { stampSource } from "./source-stamp.js";
+import { checkSourceUnused } from "./states/freezing.js";
+import { giveBack, takeAway } from "./taking-away.js";
 import { checkTarget } from "./target-check.js";
 import { nameVolume, snapshotName } from "./target-name.js";
 
 /**
- * Reads the source once more before it goes. The target is looked for, too: what removed it may have come in
- * between.
+ * Takes the source away from its name, reads it once more, and removes it. The target is looked for, too: what removed it
+ * may have come in between. Where anything is in the way before the first of it is removed, it gets its name back.
  *
  * @throws BlockhaulError ERR_LIVE_SOURCE; ERR_IN_USE, also where it has snapshots that were not carried over;
  *   ERR_JOURNAL, ERR_NOT_FOUND where an end is not the volume any more that it was
  */
 export async function removeSource(migration: Migration): Promise<void> {
-  const { record, store, id } = migration;
+  const { record } = migration;
   if (migration.hasDone("deleting-source")) return finishRemoval(migration);
   if (!record.verified || record.digest === undefined) {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
       message: "the source is not removed: its copy was not verified",
     });
   }
+  try {
+    await takeAway(migration);
+    await proveAndRemove(migration);
+  } catch (error) {
+    // What cannot be given back now is given back by an abort.
+    if (!migration.hasDone("deleting-source")) await giveBack(migration).catch(() => {});
+    throw error;
+  }
+}
+
+async function proveAndRemove(migration: Migration): Promise<void> {
+  const { store, id } = migration;
   await checkTarget(migration);
-  const stamp = await stampSource(migration);
+  const stamp = await stampUnwritten(migration);
   await proveSource(migration, store.manifestOf(id));
   await refuseOtherSnapshots(migration);
   migration.throwIfStopped();
   // A source that has snapshots is not removed.
+  await migration.did("dropping-snapshot");
   await dropSnapshot(migration);
   await migration.did("snapshots-dropped");
   await refuseStamped(migration, stamp);
   await migration.did("deleting-source");
-  await remove(migration, { isFirst: true });
+  await remove(migration, () => refuseStamped(migration, stamp), !migration.wasKilled);
 }
 
 /**
@@ -50,32 +62,93 @@ export async function removeSource(migration: Migration): Promise<void> {
  * too, even where nothing can be opened any more.
  */
 async function finishRemoval(migration: Migration): Promise<void> {
+  await checkTarget(migration);
   const found = await identityAt(await migration.source());
   // Another volume that has its name by now is not ours to remove.
   if (found !== undefined && found !== migration.record.source.identity) return;
-  if (found !== undefined) await refuseWrittenSince(migration);
-  await remove(migration, { isFirst: false });
+  if (found === undefined) return remove(migration, undefined, false);
+  const stamp = await stampUnwritten(migration);
+  await refuseWrittenSince(migration);
+  await remove(migration, () => refuseStamped(migration, stamp), false);
 }
 
+/**
+ * The stamp of a source that nobody has open for writing at this moment: whoever writes afterwards opens it anew, which
+ * another stamp shows. Without that, a mapping that was written to before goes on being written to unseen.
+ */
+async function stampUnwritten(migration: Migration): Promise<string | undefined> {
+  await checkSourceUnused(migration);
+  await refuseUnknownWriters(migration);
+  return stampSource(migration);
+}
+
+/**
+ * @param lastLook throws where the source is not any more what it was compared as; undefined where nothing can be opened
+ * @param isFirst nothing was removed by an earlier run, and no cluster shows a client of one
+ */
 async function remove(
   migration: Migration,
-  { isFirst }: { readonly isFirst: boolean },
+  lastLook: (() => Promise<void>) | undefined,
+  isFirst: boolean,
 ): Promise<void> {
   const { record, watch, store, id } = migration;
+  const source = await migration.source();
   // A cluster shows a client that was killed for a while.
-  const deadlineMs = isFirst && !migration.wasKilled ? 0 : WATCH_MS;
+  const options = { deadlineMs: isFirst ? 0 : WATCH_MS, signal: watch.signal };
+  let isBegun = false;
   try {
+    // Of this very record: what came before it was written down does not count.
+    await lastLook?.();
     // They are on the target, and a source that has snapshots is not removed.
-    for (const name of record.carried) await dropSourceSnapshot(migration, name);
-    await removeVolume(await migration.source(), { deadlineMs, signal: watch.signal });
+    for (const name of record.carried) {
+      isBegun = true;
+      await dropSourceSnapshot(migration, name);
+    }
+    await removeVolume(source, { ...expectedOf(record.source.identity), lastLook }, options);
+    await requireGone(migration);
   } catch (thrown) {
     const error = toBlockhaulError(thrown, { side: "source", operation: "delete" });
-    // The refusal of a first try has removed nothing: it can still go back.
-    const isUntouched = isFirst && error.code === "ERR_IN_USE" && record.carried.length === 0;
-    if (isUntouched) await migration.didNot("deleting-source");
+    if (!isBegun && isFirst && REMOVED_NOTHING.has(error.code)) {
+      await migration.didNot("deleting-source");
+    }
     throw error;
   }
   await removeDurably(store.manifestOf(id));
+}
+
+/** "Deleted" is said of what is not there any more. */
+async function requireGone(migration: Migration): Promise<void> {
+  const source = await migration.source();
+  if ((await identityAt(source)) !== migration.record.source.identity) return;
+  throw new BlockhaulError("ERR_IO", {
+    side: "source",
+    volume: source.ref,
+    message: `the driver ${source.driver.name} says that it has removed it, and it is still there`,
+  });
+}
+
+/** What a removal is refused with before it has taken anything away: the first one can still go back. */
+const REMOVED_NOTHING: ReadonlySet<ErrorCode> = new Set([
+  "ERR_IN_USE",
+  "ERR_LIVE_SOURCE",
+  "ERR_VOLUME_CHANGED",
+  "ERR_JOURNAL",
+  "ERR_PERMISSION",
+  "ERR_READ_ONLY",
+  "ERR_UNSUPPORTED",
+  "ERR_NOT_A_VOLUME",
+]);
+
+/** Where a file's system does not say who writes to it, or somebody does whom nobody sees. */
+async function refuseUnknownWriters(migration: Migration): Promise<void> {
+  if (migration.record.settings.allow?.includes("live-source")) return;
+  const volume = await openSource(migration);
+  try {
+    const fault = await unknownWriters(volume);
+    if (fault !== undefined) throw fault;
+  } finally {
+    await volume.close();
+  }
 }
 
 /** Before the first of those that were carried over goes: from then on there is no way back. */
@@ -110,52 +183,4 @@ async function identityOfSnapshot(
   const ref = driver.formatRef?.(location);
   if (ref === undefined) return undefined;
   return identityAt(await nameVolume(ref));
-}
-
-/** What a removal took away reads as zeros. Whatever else is not as it was, somebody wrote. */
-async function refuseWrittenSince(migration: Migration): Promise<void> {
-  const volume = await openSource(migration);
-  try {
-    for (const range of await changedRanges(migration, volume)) {
-      const offset = await firstData(volume, range);
-      if (offset !== undefined) throw writtenSince(migration, volume, offset);
-    }
-  } finally {
-    await volume.close();
-  }
-}
-
-/** Where the source does not hold what it held when its removal began. */
-async function changedRanges(migration: Migration, volume: Volume): Promise<readonly Range[]> {
-  const { store, id } = migration;
-  try {
-    await verifyManifest(volume, store.manifestOf(id), watchOptions(migration));
-    return [];
-  } catch (thrown) {
-    const { code, ranges } = toBlockhaulError(thrown);
-    if (code === "ERR_VERIFICATION" && ranges !== undefined) return ranges;
-    throw thrown;
-  }
-}
-
-/** The offset of a chunk that is not all zeros; undefined where there is none. */
-async function firstData(volume: Volume, { offset, length }: Range): Promise<number | undefined> {
-  const zeros = Buffer.alloc(CHUNK);
-  const buffer = Buffer.alloc(CHUNK);
-  for (let position = offset; position < offset + length; position += CHUNK) {
-    const size = Math.min(CHUNK, offset + length - position);
-    await volume.read(buffer, { position, length: size });
-    if (!buffer.subarray(0, size).equals(zeros.subarray(0, size))) return position;
-  }
-  return undefined;
-}
-
-function writtenSince({ id }: Migration, { ref }: Volume, offset: number): BlockhaulError {
-  return new BlockhaulError("ERR_LIVE_SOURCE", {
-    side: "source",
-    volume: ref,
-    offset,
-    message: "it was written to since its removal was cut short",
-    hint: `if it is of no use, remove it; \`blockhaul resume ${id}\` then ends the migration`,
-  });
 }

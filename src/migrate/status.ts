@@ -1,4 +1,5 @@
 import { type BlockhaulError, toBlockhaulError } from "../errors.js";
+import { checkPlaceOptions } from "./option-keys.js";
 import { hasEnded, type MigrationRecord, openTargetOf, setAsideOf } from "./record.js";
 import { MigrationStore } from "./store.js";
 import type { MigrationState } from "./types.js";
@@ -42,12 +43,11 @@ export interface MigrationStatus {
 }
 
 /** Every migration that is recorded, the oldest first. */
-export async function listMigrations({
-  stateDirectory,
-}: {
-  readonly stateDirectory?: string | undefined;
-} = {}): Promise<MigrationStatus[]> {
-  const store = new MigrationStore(stateDirectory);
+export async function listMigrations(
+  options: { readonly stateDirectory?: string | undefined } = {},
+): Promise<MigrationStatus[]> {
+  checkPlaceOptions("listMigrations", options);
+  const store = new MigrationStore(options.stateDirectory);
   const found: MigrationStatus[] = [];
   for (const id of await store.ids()) {
     const status = await readStatus(store, id);
@@ -64,9 +64,10 @@ export async function listMigrations({
  */
 export async function findMigration(
   id: string,
-  { stateDirectory }: { readonly stateDirectory?: string | undefined } = {},
+  options: { readonly stateDirectory?: string | undefined } = {},
 ): Promise<MigrationStatus | undefined> {
-  const store = new MigrationStore(stateDirectory);
+  checkPlaceOptions("findMigration", options);
+  const store = new MigrationStore(options.stateDirectory);
   const whole = await store.find(id);
   return whole === undefined ? undefined : readStatus(store, whole);
 }

@@ -1,14 +1,18 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { JobStore } from "../jobs/store.js";
-import type { NativeRegionLock } from "../native.js";
+import type { NativeRegionLock } from "../native-host.js";
 import { removeDurably, writeDurably } from "../system/durable-file.js";
-import { formatMigration, type MigrationRecord, parseMigration } from "./record.js";
+import { seal, unseal } from "../system/sealed.js";
+import { readOwn } from "../system/trusted.js";
+import { type MigrationRecord, parseMigration } from "./record.js";
 
 const NAME = /^([a-z0-9]{8})\.migration$/;
 const ID = /^[a-z0-9]{1,8}$/;
+/** Bytes: a record names volumes and snapshots, and holds none. */
+const LARGEST = 16 * 1024 ** 2;
 
 /** Where migrations are recorded: beside the journals of copies, whose ids they share. */
 export class MigrationStore {
@@ -19,13 +23,15 @@ export class MigrationStore {
     this.jobs = new JobStore(directory);
   }
 
-  /** The ids of all migrations. */
-  async ids(): Promise<string[]> {
-    const names = await readdir(this.jobs.folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return [];
-      throw this.#explained(error);
+  /** The ids of all migrations. @throws BlockhaulError ERR_PERMISSION where somebody else could have written them */
+  ids(): Promise<string[]> {
+    return this.#inFolder(async () => {
+      const names = await readdir(this.jobs.folder).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return [];
+        throw error;
+      });
+      return names.flatMap((name) => NAME.exec(name)?.[1] ?? []);
     });
-    return names.flatMap((name) => NAME.exec(name)?.[1] ?? []);
   }
 
   /**
@@ -41,24 +47,27 @@ export class MigrationStore {
     });
   }
 
-  /** @throws BlockhaulError ERR_NOT_FOUND, ERR_JOURNAL for a record that is none of this version */
+  /**
+   * @throws BlockhaulError ERR_NOT_FOUND; ERR_PERMISSION for one that somebody else could have written: its hooks would
+   *   be run; ERR_JOURNAL for one that was changed or damaged, and for one of another version
+   */
   async read(id: string): Promise<MigrationRecord> {
     const file = this.fileOf(id);
-    const text = await readFile(file, "utf8").catch((error) => {
-      throw this.#explained(error);
+    const bytes = await this.#inFolder(() => readOwn(file, LARGEST)).catch((error) => {
+      throw toBlockhaulError(error).withContext({ volume: file });
     });
-    const record = parseMigration(text);
+    if (bytes === undefined) {
+      throw new BlockhaulError("ERR_NOT_FOUND", { message: `there is no migration ${id}` });
+    }
+    const unsealed = unseal(bytes.toString("utf8"));
+    if ("fault" in unsealed) throw damaged(file, unsealed.fault);
+    const record = parseMigration(unsealed.value);
     if (record?.id === id) return record;
-    throw new BlockhaulError("ERR_JOURNAL", {
-      volume: file,
-      message: "it is no record of a migration that this version knows",
-    });
+    throw damaged(file, "it is no record of a migration that this version knows");
   }
 
   save(record: MigrationRecord): Promise<void> {
-    return writeDurably(this.fileOf(record.id), formatMigration(record)).catch((error) => {
-      throw this.#explained(error);
-    });
+    return this.#inFolder(() => writeDurably(this.fileOf(record.id), seal(record)));
   }
 
   async remove(id: string): Promise<void> {
@@ -90,9 +99,18 @@ export class MigrationStore {
     return path.join(this.jobs.folder, `${id}.manifest`);
   }
 
-  #explained(error: unknown): BlockhaulError {
-    return toBlockhaulError(error).withContext({
-      hint: `migrations are recorded in ${this.jobs.folder}; --state-dir names another place`,
-    });
+  #inFolder<Result>(action: () => Promise<Result>): Promise<Result> {
+    return this.jobs.inFolder(() =>
+      action().catch((error: unknown) => {
+        throw toBlockhaulError(error).withContext({
+          hint: `migrations are recorded in ${this.jobs.folder}; --state-dir names another place`,
+        });
+      }),
+    );
   }
+}
+
+/** What it stood for is not known: nobody goes on, or back, by it. */
+function damaged(file: string, message: string): BlockhaulError {
+  return new BlockhaulError("ERR_JOURNAL", { volume: file, message });
 }

@@ -53,6 +53,11 @@ export interface MigrationSettings {
   readonly rename?: boolean | undefined;
   /** Carries the source's snapshots over, the oldest first. */
   readonly withSnapshots?: boolean | undefined;
+  /**
+   * How the source is kept from changing, in place of the best way that its driver knows: by a snapshot, by a claim on its
+   * device, or not at all ("none"), where only a look tells whether somebody uses it.
+   */
+  readonly freeze?: "snapshot" | "exclusive" | "none" | undefined;
   /** "copy": moves every byte with the engine, even where there is a shorter way; "auto" unless told. */
   readonly method?: "auto" | "copy" | undefined;
   readonly provisioning?: Provisioning | undefined;
@@ -100,6 +105,12 @@ export interface MigrateOptions extends MigrationSettings, MigrationTuning, Migr
 export interface ResumeMigrationOptions extends MigrationWatch {
   /** Further guards whose refusal is known and passed over. */
   readonly allow?: readonly GuardName[] | undefined;
+  /** See ResumeOptions: of a target that was there before the migration. */
+  readonly overwrite?: boolean | undefined;
+  /** Of a resume: the source is not removed, whatever the migration was told. Refused where a part of it is gone. */
+  readonly keepSource?: boolean | undefined;
+  /** Of a resume: "copy" moves every byte with the engine, where the shorter way that was planned does not work. */
+  readonly method?: "copy" | undefined;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 
 import { BlockhaulError } from "../errors.js";
-import { type NativeFileLock, native } from "../native.js";
+import { native } from "../native.js";
+import type { NativeFileLock } from "../native-host.js";
 import { waitFor } from "./wait.js";
 
 export interface FileLockOptions {

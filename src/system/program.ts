@@ -5,6 +5,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 
 import { BlockhaulError, toBlockhaulError } from "../errors.js";
+import { onAbort } from "./abort.js";
 
 /** How a program ended. */
 export interface Ended {
@@ -89,7 +90,7 @@ export async function runProgram(
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   const timers: NodeJS.Timeout[] = [];
-  const stopListening = new AbortController();
+  let stopListening = () => {};
   const ended = new Promise<Ended>((resolve, reject) => {
     let reason: BlockhaulError | undefined;
     // What it does must have ended before others undo it, wherever that is possible.
@@ -107,8 +108,7 @@ export async function runProgram(
       reject(reason);
     };
     timers.push(setTimeout(() => end(tooLate(name, deadlineMs)), deadlineMs));
-    const listening = { once: true, signal: stopListening.signal };
-    signal?.addEventListener("abort", () => end(cancelled(name, signal)), listening);
+    stopListening = onAbort(signal, () => signal && end(cancelled(name, signal)));
     child.once("error", (error) => {
       reject(toBlockhaulError(error, { message: `cannot run ${file}: ${error.message}` }));
     });
@@ -121,7 +121,7 @@ export async function runProgram(
   });
   return ended.finally(() => {
     for (const timer of timers) clearTimeout(timer);
-    stopListening.abort();
+    stopListening();
   });
 }
 

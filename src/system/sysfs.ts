@@ -29,7 +29,7 @@ export async function resolvePath(file: string): Promise<string | undefined> {
 }
 
 /** Writes an attribute; the kernel does what that asks for before the call returns. */
-export function writeAttribute(file: string, value: string): Promise<void> {
+export function writeAttribute(file: string, value: string | Uint8Array): Promise<void> {
   // Some can only be written to, and none is to be made.
   return writeFile(file, value, { flag: constants.O_WRONLY });
 }

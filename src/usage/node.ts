@@ -1,9 +1,9 @@
 /** Files and block devices of this host, told apart by what they are rather than by their paths. */
 import { stat } from "node:fs/promises";
 
-import type { HostNode } from "../native.js";
+import type { HostNode } from "../native-host.js";
 
-export type { HostNode } from "../native.js";
+export type { HostNode } from "../native-host.js";
 
 /** "8:16" of a block device; "8:1/1234" of a file. The same text for the same node. */
 export function keyOf({ major, minor, inode }: HostNode): string {

@@ -39,14 +39,18 @@ export class Stack {
     return this.#mounts;
   }
 
-  /** A node and all that is built on it, whatever is between: first comes the node itself. */
-  async above(node: HostNode): Promise<StackedNode[]> {
+  /**
+   * A node and all that is built on it, whatever is between: first comes the node itself.
+   *
+   * @param besides layers that are left out, with what is built on them
+   */
+  async above(node: HostNode, besides: readonly Layer[] = []): Promise<StackedNode[]> {
     const key = keyOf(node);
     const found = new Map<string, StackedNode>([[key, { node, key, layer: "itself", on: key }]]);
     for (const { key: on } of found.values()) {
       for (const [layer, number] of await this.#directlyAbove(on)) {
         const device = deviceOf(number);
-        if (device === undefined || found.has(number)) continue;
+        if (device === undefined || found.has(number) || besides.includes(layer)) continue;
         found.set(number, { node: device, key: number, layer, on });
       }
     }

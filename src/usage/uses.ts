@@ -1,11 +1,14 @@
 /** Who uses a file or a block device of this host, and what is built on it. */
 import { native } from "../native.js";
+import type { NativeFileUser } from "../native-host.js";
 import { listBackstores } from "./lio-backstores.js";
 import { listMounts, listSwaps, type MountOrigin } from "./mounts.js";
 import type { HostNode } from "./node.js";
-import { Stack, type StackedNode } from "./stack.js";
+import { type Layer, Stack, type StackedNode } from "./stack.js";
+import { whyDevicesAreUnseen, whyProcessesAreUnseen } from "./unseen.js";
 
-export type UseKind = "mount" | "swap" | "holder" | "writer";
+/** "reader": a process that has it open, and not to write to it. */
+export type UseKind = "mount" | "swap" | "holder" | "writer" | "reader";
 
 export interface Use {
   readonly kind: UseKind;
@@ -15,9 +18,45 @@ export interface Use {
   readonly writes: boolean;
 }
 
-/** Every use that this user is let know of; nothing of this process's own. */
+/** What was seen of a node's uses. */
+export interface Sight {
+  readonly uses: readonly Use[];
+  /** Why there may be more, a clause; undefined where all can be seen. */
+  readonly unseen: string | undefined;
+  /** This process itself may write to it. */
+  readonly isOwn: boolean;
+}
+
+/**
+ * Every use that this user is let know of but for readers; nothing of this process's own. Of a disk with several
+ * paths, those of all of them.
+ */
 export async function usesOf(node: HostNode, stack = new Stack()): Promise<Use[]> {
-  const layers = await stack.above(node);
+  return (await usesSeenOf(node, stack)).uses.slice();
+}
+
+/** The same, with what could not be seen. */
+export async function usesSeenOf(node: HostNode, stack = new Stack()): Promise<Sight> {
+  const { uses, incomplete, isOwn } = await lookAt(node, stack);
+  return {
+    isOwn,
+    uses: uses.filter(({ kind }) => kind !== "reader"),
+    unseen:
+      (await whyDevicesAreUnseen(node, stack)) ?? whyProcessesAreUnseen(incomplete, stack.host),
+  };
+}
+
+/** What would break if this very device went: its readers too, and not what goes through its other paths. */
+export async function usesOfPath(node: HostNode, stack = new Stack()): Promise<Use[]> {
+  return (await lookAt(node, stack, ["path"])).uses;
+}
+
+async function lookAt(
+  node: HostNode,
+  stack: Stack,
+  besides: readonly Layer[] = [],
+): Promise<{ readonly uses: Use[]; readonly incomplete: boolean; readonly isOwn: boolean }> {
+  const layers = await stack.above(node, besides);
   const named = await nameLayers(layers, stack);
   const [mounts, swaps, backstores, scan, holders] = await Promise.all([
     stack.mounts(),
@@ -31,7 +70,7 @@ export async function usesOf(node: HostNode, stack = new Stack()): Promise<Use[]
   ]);
   const mounted = describeMounts(mounts, named);
   const elsewhere = await mountsElsewhere(scan.namespaces, named, stack);
-  return [
+  const uses = [
     ...mounted,
     ...elsewhere.filter(({ text }) => !mounted.some((own) => text.startsWith(own.text))),
     ...swaps.flatMap(({ key }) => {
@@ -45,11 +84,14 @@ export async function usesOf(node: HostNode, stack = new Stack()): Promise<Use[]
         ? []
         : [use("holder", `${name} is offered by this host's iSCSI target as ${store}`)];
     }),
-    ...scan.writers.map(({ pid, name: program, node: index }) => {
-      const name = named.get(layers[index]?.key ?? "") ?? "it";
-      return use("writer", `process ${pid} (${program}) has ${name} open for writing`);
-    }),
+    ...scan.writers.map((user) => use("writer", `${has(user)} open for writing`)),
+    ...scan.readers.map((user) => use("reader", `${has(user)} open`, false)),
   ];
+  return { uses, incomplete: scan.incomplete, isOwn: scan.own.length > 0 };
+
+  function has({ pid, name, node: index }: NativeFileUser): string {
+    return `process ${pid} (${name}) has ${named.get(layers[index]?.key ?? "") ?? "it"}`;
+  }
 }
 
 function use(kind: UseKind, text: string, writes = true): Use {

@@ -23,10 +23,10 @@ export function toBytes(value: unknown, name: string): number {
 
 /** Where in a caller's buffer a transfer takes place. */
 export interface BufferPart {
-  /** Bytes from the buffer's start; 0 unless told. */
-  readonly offset?: number | bigint | undefined;
-  /** Bytes; to the buffer's end unless told. */
-  readonly length?: number | bigint | undefined;
+  /** Bytes from the buffer's start; default: 0. */
+  readonly offset?: number | bigint | null | undefined;
+  /** Bytes; default: to the buffer's end. */
+  readonly length?: number | bigint | null | undefined;
 }
 
 /**

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
 import type { Extent, JsVolume } from "../driver.js";
 import { errnoNumber } from "../errno.js";
 import { BlockhaulError, errnoOf } from "../errors.js";
@@ -8,8 +10,13 @@ import {
   type NativeVolume,
   native,
 } from "../native.js";
+import { type Caller, Callers } from "./callers.js";
 
 const EXTENTS_PER_ANSWER = 4096;
+/** Extents that lie before what was asked for: of a driver that lists more, nothing is believed. */
+const MOST_EXTENTS_BEFORE = 1024 ** 2;
+/** Extents between two moments at which timers, deadlines and signals of this process get their turn. */
+const EXTENTS_PER_TURN = 1024;
 const FAILURES_KEPT = 64;
 
 interface Failure {
@@ -25,12 +32,23 @@ interface Failure {
  */
 const failuresOf = new WeakMap<NativeVolume, Failure[]>();
 
+/** Who makes requests of JavaScript volumes. */
+const callersOf = new WeakMap<NativeVolume, Callers>();
+
+/** Says who makes requests from now on; undefined of a volume that is no JavaScript volume. */
+export function enterAsCaller(volume: NativeVolume): Caller | undefined {
+  return callersOf.get(volume)?.enter();
+}
+
 /** Makes a JavaScript volume one that the engine drives like any other. */
 export function adaptJsVolume(volume: JsVolume, driver: string, ref: string): NativeVolume {
   const failures: Failure[] = [];
+  const callers = new Callers();
   const dispatch: JsDispatch = async (operation, position, length, buffer) => {
     try {
-      return await perform(volume, operation, position, length, buffer);
+      return await callers.during((signal) =>
+        perform(volume, operation, position, length, buffer, signal),
+      );
     } catch (error) {
       // Zeros are written then: no failure that anybody hears of.
       if (!(operation === "zero" && isUnsupported(error))) {
@@ -42,6 +60,7 @@ export function adaptJsVolume(volume: JsVolume, driver: string, ref: string): Na
   };
   const adapted = native().openJs(describeJsVolume(volume, driver, ref), dispatch);
   failuresOf.set(adapted, failures);
+  callersOf.set(adapted, callers);
   return adapted;
 }
 
@@ -64,6 +83,7 @@ export function withJsCause(volume: NativeVolume, error: BlockhaulError): Blockh
     operation: error.operation,
     offset: error.offset,
     errno: known === undefined ? error.errno : known.errno,
+    hint: known?.hint,
     cause: thrown,
   });
 }
@@ -123,16 +143,21 @@ async function perform(
   position: number,
   length: number,
   buffer: Uint8Array | undefined,
+  signal: AbortSignal,
 ): Promise<readonly Extent[] | undefined> {
   switch (operation) {
     case "read":
       await transfer(buffer, async (rest, done) =>
-        count(await volume.read(rest, { position: position + done }), "bytesRead", rest),
+        count(await volume.read(rest, { position: position + done, signal }), "bytesRead", rest),
       );
       return undefined;
     case "write":
       await transfer(buffer, async (rest, done) =>
-        count(await volume.write?.(rest, { position: position + done }), "bytesWritten", rest),
+        count(
+          await volume.write?.(rest, { position: position + done, signal }),
+          "bytesWritten",
+          rest,
+        ),
       );
       return undefined;
     case "zero":
@@ -183,7 +208,7 @@ function count<Key extends "bytesRead" | "bytesWritten">(
  * A driver's extents, cut to a range and completed with data where they say nothing; of a long list,
  * the part that an answer holds.
  *
- * @throws BlockhaulError ERR_INTERNAL where they overlap or go backwards
+ * @throws BlockhaulError ERR_INTERNAL where they overlap, go backwards or do not get on
  */
 export async function coverRange(
   extents: AsyncIterable<Extent> | Iterable<Extent>,
@@ -194,8 +219,15 @@ export async function coverRange(
   const covered: Extent[] = [];
   let at = position;
   let previousEnd = 0;
+  let seen = 0;
   for await (const extent of extents) {
     checkExtent(extent, previousEnd);
+    seen += 1;
+    // Awaiting what is there already gives no turn to anybody.
+    if (seen % EXTENTS_PER_TURN === 0) await nextTurn();
+    if (seen > MOST_EXTENTS_BEFORE + EXTENTS_PER_ANSWER) {
+      throw badExtents(`${seen} extents, and none of them within what was asked for`);
+    }
     previousEnd = extent.offset + extent.length;
     const from = Math.max(extent.offset, at);
     const to = Math.min(previousEnd, end);
@@ -215,10 +247,13 @@ function checkExtent({ offset, length, kind }: Extent, previousEnd: number): voi
     Number.isSafeInteger(offset) &&
     Number.isSafeInteger(length) &&
     offset >= previousEnd &&
-    length >= 0 &&
+    // Of none, an endless list would get nowhere.
+    length > 0 &&
     (kind === "data" || kind === "zero" || kind === "hole");
   if (sane) return;
-  throw new BlockhaulError("ERR_INTERNAL", {
-    message: `a bad extent: ${kind} of ${length} bytes at ${offset}, behind ${previousEnd}`,
-  });
+  throw badExtents(`a bad extent: ${kind} of ${length} bytes at ${offset}, behind ${previousEnd}`);
+}
+
+function badExtents(message: string): BlockhaulError {
+  return new BlockhaulError("ERR_INTERNAL", { message });
 }

@@ -1,83 +1,44 @@
-import { Readable, Writable } from "node:stream";
-
+/** What the streams of a volume have in common: their options, and the range that they are about. */
 import { BlockhaulError } from "../errors.js";
+import { checkKeys, type KeysOf } from "../known-keys.js";
 import type { Volume } from "../volume.js";
 import { toBytes } from "./arguments.js";
 
-const READ_SIZE = 1024 * 1024;
-
 /** Which bytes a stream is about; both ends count, as with Node's file streams. */
 export interface VolumeStreamOptions {
-  /** The first byte; 0 unless told. */
+  /** The first byte; default: 0. */
   readonly start?: number | bigint | undefined;
-  /** The last byte; the volume's last unless told. */
+  /** The last byte; default: the volume's last. */
   readonly end?: number | bigint | undefined;
-  /** Bytes that are read or kept ahead; 1 MiB unless told. */
+  /**
+   * Bytes. Of a read stream, of one chunk: up to 4 of them are read or kept ahead; default: 2 MiB. Of a write stream,
+   * what `write` takes before it answers false, and is under way at once; default: 4 MiB.
+   */
   readonly highWaterMark?: number | undefined;
+  /** Destroys the stream. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Reads a range in order. The volume stays open when the stream ends. */
-export function createReadStream(volume: Volume, options: VolumeStreamOptions): Readable {
-  const range = streamRange(volume, options);
-  const chunkSize = options.highWaterMark ?? READ_SIZE;
-  let position = range.start;
-  return new Readable({
-    highWaterMark: chunkSize,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    read() {
-      const length = Math.min(chunkSize, range.stop - position);
-      if (length <= 0) {
-        this.push(null);
-        return;
-      }
-      // Not from Buffer's shared pool: the chunk leaves for the consumer's own use.
-      const buffer = Buffer.allocUnsafeSlow(length);
-      const at = position;
-      position += length;
-      volume.read(buffer, { position: at }).then(
-        () => this.push(buffer),
-        (error) => this.destroy(error),
-      );
-    },
-  });
+const STREAM_KEYS: KeysOf<VolumeStreamOptions> = {
+  start: true,
+  end: true,
+  highWaterMark: true,
+  signal: true,
+};
+
+/** What a stream is about; `stop` is the first byte that does not belong to it. */
+export interface StreamRange {
+  readonly start: number;
+  readonly stop: number;
 }
 
-/**
- * Writes a range in order; bytes beyond its end are refused with ERR_OUT_OF_RANGE. The volume stays
- * open when the stream ends, and what was written is durable after `volume.sync()` or its close.
- */
-export function createWriteStream(volume: Volume, options: VolumeStreamOptions): Writable {
-  const range = streamRange(volume, options);
-  let position = range.start;
-  const write = (chunk: Uint8Array, done: (error?: Error | null) => void) => {
-    if (position + chunk.byteLength > range.stop) {
-      done(
-        new BlockhaulError("ERR_OUT_OF_RANGE", {
-          volume: volume.ref,
-          operation: "write",
-          offset: position,
-          message: `${chunk.byteLength} bytes do not fit before the end at ${range.stop}`,
-        }),
-      );
-      return;
-    }
-    const at = position;
-    position += chunk.byteLength;
-    volume.write(chunk, { position: at }).then(() => done(), done);
-  };
-  return new Writable({
-    highWaterMark: options.highWaterMark ?? READ_SIZE,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    write: (chunk: Buffer, _encoding, done) => write(chunk, done),
-  });
-}
-
-/** `stop` is the first byte that does not belong to the range. */
-function streamRange(
+/** @throws BlockhaulError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE */
+export function streamRange(
+  what: "createReadStream" | "createWriteStream",
   volume: Volume,
   options: VolumeStreamOptions,
-): { start: number; stop: number } {
+): StreamRange {
+  checkKeys(what, options, STREAM_KEYS);
   const start = toBytes(options.start ?? 0, "start");
   const stop = options.end === undefined ? volume.size : toBytes(options.end, "end") + 1;
   const { highWaterMark } = options;

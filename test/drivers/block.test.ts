@@ -18,6 +18,8 @@ import { afterAll, describe, expect, it } from "vitest";
 
 import { blockDriver } from "../../src/drivers/block.js";
 import { native } from "../../src/native.js";
+import { losetup } from "../support/loop.js";
+import { itWhere } from "../support/needs.js";
 
 const folder = mkdtempSync(path.join(tmpdir(), "blockhaul-block-"));
 const attached = new Set<string>();
@@ -64,8 +66,8 @@ const justMade: VolumeDriver<string> = {
 };
 
 function attach(file: string, ...options: string[]): string {
-  const args = ["--find", "--show", ...options, file];
-  const device = execFileSync("losetup", args, { encoding: "utf8" }).trim();
+  const [program, ...args] = losetup(...options, file);
+  const device = execFileSync(program, args, { encoding: "utf8" }).trim();
   attached.add(device);
   return device;
 }
@@ -88,8 +90,7 @@ function reasonToSkip(): string | undefined {
 
 const reason = reasonToSkip();
 if (reason !== undefined) {
-  console.warn(`SKIPPED: block devices were not tested: ${reason}`);
-  describe.skip(`driver block (${reason})`, () => it("needs loop devices", () => {}));
+  itWhere(reason)("driver block");
 } else {
   for (const sectorSize of [512, 4096]) testSectorSize(sectorSize);
   testDevices();

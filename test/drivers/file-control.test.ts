@@ -20,6 +20,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { listFiles, statsOfDirectory } from "../../src/drivers/file-place.js";
 import { LoopDevices } from "../support/loop.js";
 import { Holder, Mounted } from "../support/mounted.js";
+import { itWhere, needsRoot } from "../support/needs.js";
 import { Workspace } from "../support/workspace.js";
 
 const workspace = new Workspace();
@@ -29,9 +30,10 @@ afterAll(async () => {
   workspace[Symbol.dispose]();
 });
 
-const isRoot = process.geteuid?.() === 0;
 /** Few kernels have it. */
-const hasCasefold = existsSync("/sys/fs/ext4/features/casefold");
+const whyNoCasefold = existsSync("/sys/fs/ext4/features/casefold")
+  ? undefined
+  : "this kernel's ext4 knows no spellings that are one name (casefold)";
 
 let count = 0;
 /** A folder of one test. */
@@ -89,7 +91,7 @@ describe("deleting an image file", () => {
     await deleteVolume(file);
   });
 
-  it.runIf(isRoot)("is refused while it is mounted through a loop device", async () => {
+  itWhere(needsRoot)("is refused while it is mounted through a loop device", async () => {
     const file = newFile("");
     truncateSync(file, 8 * 1024 ** 2);
     execFileSync("mkfs.ext4", ["-q", file]);
@@ -125,7 +127,7 @@ describe("renaming an image file", () => {
     expect(readdirSync(path.dirname(file))).toEqual(["disk.img", "disk.img.other"]);
   });
 
-  it.runIf(isRoot && hasCasefold)("keeps it where two spellings are one name", async () => {
+  itWhere(needsRoot ?? whyNoCasefold)("keeps it where two spellings are one name", async () => {
     const backing = workspace.path("casefold.img");
     writeFileSync(backing, "");
     truncateSync(backing, 16 * 1024 ** 2);
@@ -154,14 +156,23 @@ describe("renaming an image file", () => {
     expect(readFileSync(file, "utf8")).toBe("bytes");
   });
 
-  it.runIf(isRoot)("says so where a file cannot have a second name", async () => {
+  itWhere(needsRoot)("is refused where file or folder are marked, as is deleting it", async () => {
     const file = newFile();
-    execFileSync("chattr", ["+i", file]);
-    try {
-      const refused = failure("ERR_UNSUPPORTED", /second name/);
-      await expect(renameVolume(file, "new.img")).rejects.toEqual(refused);
-    } finally {
-      execFileSync("chattr", ["-i", file]);
+    const marks = [
+      ["i", "immutable"],
+      ["a", "append-only"],
+    ] as const;
+    for (const [mark, word] of marks) {
+      for (const marked of [file, path.dirname(file)]) {
+        execFileSync("chattr", [`+${mark}`, marked]);
+        try {
+          const refused = failure("ERR_PERMISSION", new RegExp(word));
+          await expect(renameVolume(file, "new.img")).rejects.toEqual(refused);
+          await expect(deleteVolume(file)).rejects.toEqual(refused);
+        } finally {
+          execFileSync("chattr", [`-${mark}`, marked]);
+        }
+      }
     }
     expect(readdirSync(path.dirname(file))).toEqual(["disk.img"]);
   });
@@ -209,7 +220,7 @@ describe("a directory of image files", () => {
     await expect(listFiles({ directory })).rejects.toMatchObject({ code: "ENOENT" });
   });
 
-  it.runIf(isRoot)("has the room that df says", async () => {
+  itWhere(needsRoot)("has the room that df says", async () => {
     const device = await loops.attachNew(workspace.path("room.img"), 64 * 1024 ** 2);
     execFileSync("mkfs.ext4", ["-q", "-m", "20", device.path]);
     using mounted = new Mounted(device.path, workspace.path("room"));

@@ -167,6 +167,10 @@ describe("a volume in JavaScript", () => {
       async function* () {
         yield { offset: 8192, length: 4096, kind: "data" };
       },
+      // Endless, and never further.
+      function* () {
+        for (;;) yield { offset: 0, length: 0, kind: "hole" };
+      },
     ];
     await using plain = await open({ read });
     await using target = await openVolume("null:", { mode: "write" });
@@ -177,6 +181,76 @@ describe("a volume in JavaScript", () => {
       expect(report.digest).toBe(expected.digest);
       expect(report.read).toBe(1024 ** 2);
     }
+  });
+
+  it("hears of it when nobody waits for its reads and writes any more", async () => {
+    const stop = new AbortController();
+    const begun: string[] = [];
+    const hanging = (operation: string) => (_: Uint8Array, place: { signal: AbortSignal }) => {
+      begun.push(operation);
+      return new Promise<void>((_resolve, reject) => {
+        place.signal.addEventListener("abort", () => reject(place.signal.reason), { once: true });
+      });
+    };
+    await using reading = await open({ read: hanging("read") });
+    await using writing = await open({ read: () => {}, write: hanging("write") });
+    await using pattern = await openVolume("pattern:1MiB:1");
+    await using nothing = await openVolume("null:", { mode: "write" });
+    const reason = new Error("enough");
+    const copies = Promise.allSettled([
+      copyVolume(reading, nothing, { signal: stop.signal }),
+      copyVolume(pattern, writing, { signal: stop.signal }),
+    ]);
+    await vi.waitFor(() => expect(new Set(begun)).toEqual(new Set(["read", "write"])));
+    stop.abort(reason);
+    for (const copy of await copies) {
+      expect(copy).toMatchObject({ reason: { code: "ERR_CANCELLED", cause: reason } });
+    }
+  });
+
+  it("hears of it when a copy gives a request up at its deadline", async () => {
+    let end: AbortSignal | undefined;
+    const volume = await open({
+      read: (_: Uint8Array, { signal }: { signal: AbortSignal }) => {
+        end = signal;
+        return new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+      },
+    });
+    const target = await openVolume("null:", { mode: "write" });
+    const copy = copyVolume(volume, target, { requestTimeoutMs: 50, retries: 0 });
+    await expect(copy).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+    expect(end?.aborted).toBe(true);
+    // What ends late may still be under way: that the close says so is fine here.
+    await Promise.allSettled([volume.close(), target.close()]);
+  });
+
+  it("goes on reading for whoever still waits, when another copy is stopped", async () => {
+    const stop = new AbortController();
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let begun = 0;
+    await using volume = await open({
+      read: async (_: Uint8Array, { signal }: { signal: AbortSignal }) => {
+        begun += 1;
+        await released;
+        signal.throwIfAborted();
+      },
+    });
+    const targets = await Promise.all([1, 2].map(() => openVolume("null:", { mode: "write" })));
+    const copies = targets.map((target, index) =>
+      copyVolume(volume, target, index === 0 ? { signal: stop.signal } : {}),
+    );
+    const ended = Promise.allSettled(copies);
+    await vi.waitFor(() => expect(begun).toBe(2));
+    stop.abort();
+    release();
+    expect(await ended).toMatchObject([
+      { reason: { code: "ERR_CANCELLED" } },
+      { value: { read: volume.size } },
+    ]);
+    await Promise.all(targets.map((target) => target.close()));
   });
 
   it("is not read where it says that there is nothing", async () => {

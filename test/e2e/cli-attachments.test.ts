@@ -1,12 +1,13 @@
 /** attach, detach, attachments and cleanup, as far as they go without a target; the guest's tests go on. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 
 import { findProgram } from "../../src/system/program.js";
 import { AttachingProcess } from "../support/attaching-process.js";
 import { blockhaul } from "../support/command.js";
+import { itWhere, needsRoot } from "../support/needs.js";
 import { refuses } from "../support/refusals.js";
 import { StateDirectory } from "../support/state-directory.js";
 import { Workspace } from "../support/workspace.js";
@@ -127,7 +128,7 @@ describe("the commands of attachments", () => {
 
   it("are loud about a file that is no record", async () => {
     state.write(`${id}.json`, "{");
-    const refusal = { status: 1, code: "ERR_IO", says: /0123456789ab\.json is no record/ };
+    const refusal = { status: 4, code: "ERR_JOURNAL", says: /0123456789ab\.json is no record/ };
     for (const args of [["attachments"], ["cleanup"], ["detach", "x"]])
       await refuses(args, refusal);
   });
@@ -169,15 +170,14 @@ describe("blockhaul attach", () => {
     expect(state.files).toEqual([]);
   });
 
-  const isRoot = process.getuid?.() === 0;
   const hidden = findProgram("iscsiadm");
   const hide = `${hidden === undefined ? "" : `mount --bind /dev/null ${hidden} && `}exec "$@"`;
   const withoutIscsiadm = ["unshare", "--mount", "sh", "-c", hide, "sh"];
   const asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-  const works = ([program = "", ...args]: readonly string[]) =>
-    isRoot && spawnSync(program, args).status === 0;
+  const whyNot = ([program = "", ...args]: readonly string[]) =>
+    needsRoot ?? (spawnSync(program, args).status === 0 ? undefined : `${program} fails here`);
 
-  it.skipIf(!works([...withoutIscsiadm, "true"]))(
+  itWhere(whyNot([...withoutIscsiadm, "true"]))(
     "says which package is missing where there is no iscsiadm",
     async () => {
       const refusal = {
@@ -199,12 +199,12 @@ describe("blockhaul attach", () => {
     },
   );
 
-  it.skipIf(!works([...asNobody, process.execPath, main, "--version"]))(
+  itWhere(whyNot([...asNobody, process.execPath, main, "--version"]))(
     "says that it needs root",
     async () => {
       const folder = workspace.path("of-nobody");
       mkdirSync(folder);
-      chmodSync(folder, 0o777);
+      chownSync(folder, 65534, 65534);
       chmodSync(workspace.folder, 0o755);
       const options = { under: asNobody, env: { BLOCKHAUL_STATE_DIR: `${folder}/state` } };
       for (const args of [

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 
 import { blockhaul, RunningCommand } from "../support/command.js";
+import { Holder } from "../support/mounted.js";
 import { Workspace } from "../support/workspace.js";
 
 const MiB = 1024 ** 2;
@@ -56,6 +57,22 @@ describe("blockhaul copy", () => {
     );
   });
 
+  it.each([[], ["--create"]])(
+    "that refuses before its first byte leaves no target, so that it works the second time: %j",
+    async (...flags) => {
+      const [source, target] = [makeImage(), newPath()];
+      {
+        await using _ = await Holder.ofFile(source, "r+");
+        const refused = await blockhaul(["copy", ...flags, source, target]);
+        expect(refused.stderr).toContain("open for writing");
+        expect(refused.status).toBe(4);
+        expect(existsSync(target)).toBe(false);
+      }
+      expect((await blockhaul(["copy", ...flags, source, target])).status).toBe(0);
+      cmp(source, target);
+    },
+  );
+
   it("overwrites all of an existing target, zeros too", async () => {
     const [source, target] = [makeImage(), newPath()];
     writeFileSync(target, Buffer.alloc(20 * MiB + 513, 0xff));
@@ -84,9 +101,10 @@ describe("blockhaul copy", () => {
     const events = eventsOf(stdout);
     expect(events[0]).toMatchObject({ type: "plan", source, isNewTarget: true, dryRun: false });
     const guards = events.slice(1).findIndex(({ type }) => type !== "guard");
-    expect(guards).toBe(7);
-    expect(events.slice(1, 8).every(({ state }) => state === "clear")).toBe(true);
-    expect(events.slice(8, -1).every(({ type }) => type === "progress")).toBe(true);
+    // One of each guard, and one of each end that was locked.
+    expect(guards).toBe(9);
+    expect(events.slice(1, 10).every(({ state }) => state === "clear")).toBe(true);
+    expect(events.slice(10, -1).every(({ type }) => type === "progress")).toBe(true);
     expect(events.at(-2)).toMatchObject({ state: "done", done: 20 * MiB + 513 });
     const done = events.at(-1);
     expect(done).toMatchObject({ type: "done", source, size: 20 * MiB + 513, method: "engine" });
@@ -183,7 +201,10 @@ describe("blockhaul copy", () => {
       encoding: "utf8",
       env: { ...process.env, TERM: "xterm", NO_COLOR: "1" },
     });
-    const drawn = screen.split("\r\u001b[K");
+    const drawn = screen
+      .replaceAll("\u001b[K", "")
+      .replaceAll("\u001b[J", "")
+      .split(/\r(?!\n)/);
     expect(drawn.length).toBeGreaterThan(3);
     expect(
       drawn.some((line) => /^ {1,2}\d+% \[=* *\] {2}\d+ MiB of 32 MiB {2}.*\/s {2}ETA/.test(line)),
@@ -210,6 +231,7 @@ describe("blockhaul copy, stopped", () => {
   it.each([
     ["SIGINT", 130],
     ["SIGTERM", 143],
+    ["SIGHUP", 129],
   ] as const)("by %s drains, says how to go on, and exits with %i", async (signal, status) => {
     const target = newPath();
     const command = slow(target);
@@ -239,11 +261,9 @@ describe("blockhaul copy, stopped", () => {
     command.process.kill("SIGINT");
     command.process.kill("SIGTERM");
     command.process.kill("SIGCONT");
-    const begun = Date.now();
     const { status, signal } = await command.ended;
     expect(status).toBeNull();
     expect(["SIGINT", "SIGTERM"]).toContain(signal);
-    expect(Date.now() - begun).toBeLessThan(2000);
   });
 
   it("by SIGKILL leaves the source as it was", async () => {

@@ -176,6 +176,7 @@ describe("blockhaul drivers", () => {
       "rbd",
       "lvm",
       "iscsi",
+      "stream",
       "synthetic",
     ]);
     expect(drivers.every(({ type, available }) => type === "driver" && available)).toBe(true);

@@ -218,21 +218,17 @@ describe("what can be wrong with rbd:", () => {
   const unreachable = "rbd:x:mon_host=127.0.0.1\\:1:timeout=2";
 
   it("no monitor within the deadline", async () => {
-    const begun = Date.now();
     const { status, stderr } = await blockhaul(["info", `${unreachable}:conf=${pool.conf}`]);
     expect(stderr).toMatch(/^blockhaul: .*no monitor .*answered within 2 s/);
     expect(status).toBe(5);
-    expect(Date.now() - begun).toBeLessThan(10_000);
   });
 
   it("no monitor, and no patience either", async () => {
-    const ref = `${unreachable.replace("=2", "=60")}:conf=${pool.conf}`;
+    const ref = `${unreachable.replace("=2", "=3600")}:conf=${pool.conf}`;
     const command = new RunningCommand(["copy", ref, "null:"]);
     await talksToMonitors(command.process.pid);
-    const begun = Date.now();
     command.process.kill("SIGINT");
+    // It would wait an hour for the monitor.
     expect((await command.ended).status).toBe(130);
-    // Far from the minute that it would wait for the monitor.
-    expect(Date.now() - begun).toBeLessThan(30_000);
   });
 });

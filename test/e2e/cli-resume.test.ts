@@ -75,9 +75,11 @@ describe("a copy that is cut short", () => {
     const { status, stdout, stderr } = await blockhaul(["resume", ...flags, cut.id.slice(0, 6)], {
       env,
     });
-    expect(stderr).toMatch(/^job .* goes on at \d+%, .* before it were read back$/ms);
+    expect(stderr).toMatch(/^job .* goes on at \d+%, .* before it were read back and are right$/ms);
     expect(stdout).toMatch(/, the last .* of it in .*\n/);
-    expect(stdout).toMatch(/^ {2}verified: 24\.0 MiB read back in .*, all as it was read$/m);
+    expect(stdout).toMatch(
+      /^ {2}verified: 24\.0 MiB read back in .*, the target holds what was read of the source$/m,
+    );
     expect(status).toBe(0);
     cmp(source, target);
     await refuses(["resume", cut.id, "--state-dir", state], {
@@ -177,17 +179,22 @@ describe("a journal", () => {
     expect(await refuses(resume, unfit(/it is another volume/))).toMatchObject({ side: "target" });
     renameSync(`${target}.old`, target);
     truncateSync(target, SIZE + 512);
-    expect(await refuses(resume, unfit(/bytes, and had/))).toMatchObject({ side: "target" });
+    expect(await refuses(resume, unfit(/it has .*, and had/))).toMatchObject({ side: "target" });
     truncateSync(target, SIZE);
     await resumed(cut.id, "--bwlimit", "0");
     cmp(source, target);
   });
 
-  it("whose target lost what was flushed is not believed: that is copied again", async () => {
+  it("whose target lost what was flushed is not believed: with --overwrite, that is copied again", async () => {
     const target = newPath();
     const cut = await cutCopy(state, [source, target], "SIGKILL");
     flipByte(target, 1234);
-    const { at } = await resumed(cut.id, "--bwlimit", "0");
+    const event = await refuses(
+      ["resume", cut.id, "--state-dir", state],
+      unfit(/does not hold what was copied to it/),
+    );
+    expect(event).toMatchObject({ side: "target", offset: 0 });
+    const { at } = await resumed(cut.id, "--bwlimit", "0", "--overwrite");
     expect(at).toMatchObject({ begin: 0, dropped: cut.done });
     cmp(source, target);
   });

@@ -10,10 +10,9 @@ import { Faults, must, type RunningCopy } from "../support/faults.js";
 
 const faults = new Faults("ceph");
 const { source, workspace } = faults;
-const PATIENT = { timeout: 60_000, interval: 100 };
+const PATIENT = { timeout: 240_000, interval: 100 };
 /** Well under what is waited for a copy to end. */
 const impatient = ["--request-timeout", "2"];
-const inTime = { withinMs: 20_000 };
 
 let cluster: CephCluster;
 let osd: Osd;
@@ -32,7 +31,7 @@ beforeAll(async () => {
     },
   });
   osd = new Osd(cluster);
-}, 120_000);
+});
 afterEach(() => osd.well());
 afterAll(() => cluster.stop());
 
@@ -137,7 +136,7 @@ describe("an OSD", () => {
     const image = new Image();
     const copy = await image.begin(impatient);
     osd.stop();
-    const job = await faults.failed(copy, { code: "ERR_TIMEOUT" }, inTime);
+    const job = await faults.failed(copy, { code: "ERR_TIMEOUT" });
     osd.goOn();
     await image.isWatchedByNobody();
     await faults.resumes(job);
@@ -150,7 +149,7 @@ describe("an OSD", () => {
     const target = faults.newPath();
     const copy = await faults.begin(image.ref, target, { flags: impatient });
     osd.stop();
-    const job = await faults.failed(copy, { code: "ERR_TIMEOUT" }, inTime);
+    const job = await faults.failed(copy, { code: "ERR_TIMEOUT" });
     osd.goOn();
     await faults.resumes(job);
     faults.same(target);
@@ -170,7 +169,7 @@ describe("an OSD", () => {
     const image = new Image();
     const copy = await image.begin(impatient);
     osd.kill();
-    const job = await faults.failed(copy, { code: "ERR_TIMEOUT" }, inTime);
+    const job = await faults.failed(copy, { code: "ERR_TIMEOUT" });
     osd.start();
     await image.isWatchedByNobody();
     await faults.resumes(job);
@@ -178,11 +177,33 @@ describe("an OSD", () => {
   });
 });
 
+/** What the cluster was told, its OSD has heard by now. */
+async function isKnownToOsd(): Promise<void> {
+  const { epoch } = osdMap();
+  await vi.waitFor(() => {
+    expect(JSON.parse(ceph("tell", "osd.0", "status")).newest_map).toBeGreaterThanOrEqual(epoch);
+  }, PATIENT);
+}
+
+function isMarkedFull({ flags_names }: { flags_names: string }): boolean {
+  return flags_names.split(",").includes("full");
+}
+
+function osdMap() {
+  return JSON.parse(ceph("osd", "dump", "-f", "json"));
+}
+
 describe("the cluster", () => {
   const RATIOS = ["nearfull", "backfillfull", "full"] as const;
-  const map = () => JSON.parse(ceph("osd", "dump", "-f", "json"));
-  const isFull = () => /full/.test(map().osds[0].state);
-  const isKnown = () => JSON.parse(ceph("tell", "osd.0", "status")).newest_map >= map().epoch;
+  /** The OSD is "nearfull" or "backfillfull" for a moment before: it takes writes then. */
+  const isFull = () => {
+    const { osds, pools } = osdMap();
+    return osds[0].state.includes("full") && pools.every(isMarkedFull);
+  };
+  const hasRoom = () => {
+    const { osds, pools } = osdMap();
+    return !/full/.test(osds[0].state) && !pools.some(isMarkedFull);
+  };
   const setFull = () => {
     for (const ratio of RATIOS) ceph("osd", `set-${ratio}-ratio`, "0.00001");
   };
@@ -190,35 +211,34 @@ describe("the cluster", () => {
     for (const ratio of [...RATIOS].reverse()) ceph("osd", `set-${ratio}-ratio`, "0.95");
   };
 
-  faults.it(
-    "is full, and has room again",
-    async () => {
-      const image = new Image();
-      // So slow that most of it is left when it is paused, and when the client hears that there is no room.
-      const copy = await image.begin([...impatient, "--bwlimit", "3MiB"]);
-      expect(await faults.command(["jobs", "pause", copy.id])).toMatchObject({ status: 0 });
-      // A cluster that stayed full would have whoever comes next wait for ever.
-      onTestFinished(setRoom);
-      setFull();
-      await vi.waitFor(() => expect(isFull()).toBe(true), PATIENT);
-      // The OSD takes writes until it has heard of that.
-      await vi.waitFor(() => expect(isKnown()).toBe(true), PATIENT);
-      expect(await faults.command(["jobs", "continue", copy.id])).toMatchObject({ status: 0 });
-      const job = await faults.failed(copy, { code: ["ERR_NO_SPACE", "ERR_TIMEOUT"] }, inTime);
-      setRoom();
-      await vi.waitFor(() => expect(isFull()).toBe(false), PATIENT);
-      await faults.resumes(job);
-      image.same();
-    },
-    150_000,
-  );
+  faults.it("is full, and has room again", async () => {
+    const image = new Image();
+    const copy = await image.begin(impatient);
+    expect(await faults.command(["jobs", "pause", copy.id])).toMatchObject({ status: 0 });
+    // A cluster that stayed full would have whoever comes next wait for ever.
+    onTestFinished(setRoom);
+    setFull();
+    await vi.waitFor(() => expect(isFull()).toBe(true), PATIENT);
+    // The OSD takes writes until it has heard of that.
+    await isKnownToOsd();
+    expect(await faults.command(["jobs", "continue", copy.id])).toMatchObject({ status: 0 });
+    const job = await faults.failed(copy, { code: ["ERR_NO_SPACE", "ERR_TIMEOUT"] });
+    setRoom();
+    await vi.waitFor(() => expect(hasRoom()).toBe(true), PATIENT);
+    await faults.resumes(job);
+    image.same();
+  });
 
   faults.it("shuts the client out in mid-copy, and lets it in again", async () => {
     const image = new Image();
     const copy = await image.begin(["--request-timeout", "10"]);
     const status = must("rbd", "-c", cluster.conf, "status", image.name, "--format", "json");
     const [watcher] = JSON.parse(status).watchers;
+    // Paused: else it may be done before the OSD has heard of it.
+    expect(await faults.command(["jobs", "pause", copy.id])).toMatchObject({ status: 0 });
     ceph("osd", "blocklist", "add", watcher.address);
+    await isKnownToOsd();
+    expect(await faults.command(["jobs", "continue", copy.id])).toMatchObject({ status: 0 });
     const job = await faults.failed(copy, {
       code: ["ERR_DEVICE_GONE", "ERR_IO", "ERR_TIMEOUT", "ERR_READ_ONLY"],
     });
@@ -229,18 +249,14 @@ describe("the cluster", () => {
   });
 });
 
-faults.it(
-  "connections that break now and then: the copy does not notice",
-  async () => {
-    const conf = workspace.path("breaking.conf");
-    const text = readFileSync(cluster.conf, "utf8");
-    writeFileSync(conf, `${text}\n[client]\nms inject socket failures = 300\n`);
-    const image = new Image(conf);
-    await faults.succeeds(source, image.ref, { flags: ["--request-size", "64KiB", "--verify"] });
-    image.same();
-    const target = faults.newPath();
-    await faults.succeeds(image.ref, target, { flags: ["--request-size", "64KiB"] });
-    faults.same(target);
-  },
-  120_000,
-);
+faults.it("connections that break now and then: the copy does not notice", async () => {
+  const conf = workspace.path("breaking.conf");
+  const text = readFileSync(cluster.conf, "utf8");
+  writeFileSync(conf, `${text}\n[client]\nms inject socket failures = 300\n`);
+  const image = new Image(conf);
+  await faults.succeeds(source, image.ref, { flags: ["--request-size", "64KiB", "--verify"] });
+  image.same();
+  const target = faults.newPath();
+  await faults.succeeds(image.ref, target, { flags: ["--request-size", "64KiB"] });
+  faults.same(target);
+});

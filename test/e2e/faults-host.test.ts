@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, vi } from "vitest";
 
 import { Faults, must } from "../support/faults.js";
-import { LoopDevices } from "../support/loop.js";
+import { LoopDevices, losetup } from "../support/loop.js";
 
 const MiB = 1024 ** 2;
 const faults = new Faults("host");
@@ -108,7 +108,7 @@ describe.each(["uring", "threads"])("%s", (io) => {
 
   faults.it("a file may not be that large (RLIMIT_FSIZE)", async () => {
     const target = faults.newPath();
-    const large = { code: ["ERR_NO_SPACE", "ERR_INVALID_ARGUMENT"] };
+    const large = { code: "ERR_TOO_LARGE" };
     writeFileSync(target, "");
     truncateSync(target, 24 * MiB);
     const job = await faults.fails(source, target, large, {
@@ -177,7 +177,9 @@ describe("system calls that fail, by strace", () => {
   ] as const) {
     faults.it(`${call} says ${error} now and then`, async () => {
       const target = faults.newPath();
-      const under = strace(`${call}:error=${error}:when=5+7`);
+      // Of its volumes alone: Node reads its own files with the same call, and does not ask again.
+      const paths = { pread64: ["-P", source], pwrite64: ["-P", target], io_uring_enter: [] };
+      const under = strace(`${call}:error=${error}:when=5+7`, ...paths[call]);
       await faults.succeeds(source, target, { env, under, flags: ["--request-size", "256KiB"] });
       faults.same(target);
     });
@@ -239,12 +241,12 @@ describe("a disk of nbdkit's, under a loop device", () => {
     const filters = filter === undefined ? [] : [`--filter=${filter}`];
     const told = settings.map((setting) => setting.replace("TROUBLE", trouble));
     const server = start("nbdkit", "-f", "-U", socket, ...filters, "file", content, ...told);
-    await vi.waitFor(() => expect(existsSync(socket)).toBe(true), 10_000);
+    await vi.waitFor(() => expect(existsSync(socket)).toBe(true), 120_000);
     writeFileSync(file, "");
     start("nbdfuse", file, "--unix", socket);
     undo.push(() => must("fusermount3", "-u", "-z", file));
-    await vi.waitFor(() => expect(must("stat", "-c", "%s", file).trim()).not.toBe("0"), 10_000);
-    const device = must("losetup", "--find", "--show", "--direct-io=on", file).trim();
+    await vi.waitFor(() => expect(must("stat", "-c", "%s", file).trim()).not.toBe("0"), 120_000);
+    const device = must(...losetup("--direct-io=on", file)).trim();
     undo.push(() => must("losetup", "--detach", device));
     return { device, trouble, server };
   }
@@ -293,7 +295,7 @@ describe("a disk of nbdkit's, under a loop device", () => {
     const { device, server } = await disk(backing);
     const copy = await faults.begin(source, device, { flags: ["--request-timeout", "1"] });
     server.kill("SIGSTOP");
-    const job = await faults.failed(copy, { code: "ERR_TIMEOUT" }, { withinMs: 15_000 });
+    const job = await faults.failed(copy, { code: "ERR_TIMEOUT" });
     server.kill("SIGCONT");
     await sleep(200);
     await faults.resumes(job);

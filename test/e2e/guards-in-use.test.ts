@@ -5,8 +5,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "v
 import { blockhaul } from "../support/command.js";
 import { type LoopDevice, LoopDevices } from "../support/loop.js";
 import { Holder, Mounted, run, Swapped } from "../support/mounted.js";
+import { itWhere, needsRoot } from "../support/needs.js";
 import { RbdPool } from "../support/rbd-pool.js";
 import { refuses } from "../support/refusals.js";
+import { clearIfSeen } from "../support/sight.js";
 import { Workspace } from "../support/workspace.js";
 
 const MiB = 1024 ** 2;
@@ -62,7 +64,7 @@ describe("a target", () => {
     expect([one.status, one.stderr]).toEqual([4, expect.stringContaining("ext4")]);
     expect(await findings("--allow-mounted", source, path)).toMatchObject({
       mounted: ["allowed", expect.stringContaining("it is mounted on")],
-      held: ["clear", expect.any(String)],
+      held: [clearIfSeen, expect.any(String)],
       signature: ["refused", expect.any(String)],
     });
     const both = await blockhaul(["copy", "--allow-mounted", "--allow-signature", source, path]);
@@ -84,16 +86,20 @@ describe("a target", () => {
       expect((await blockhaul(["copy", source, `${path}p2`])).status, "the other").toBe(0);
     }
     const found = await findings(source, path);
-    expect([found.mounted?.[0], found.held?.[0]], "unmounted").toEqual(["clear", "clear"]);
+    expect([found.mounted?.[0], found.held?.[0]], "unmounted").toEqual([clearIfSeen, clearIfSeen]);
     run("partx", "--delete", path);
   });
 
   it("that is mounted for others alone is refused", async () => {
     const { path } = await formatted();
-    const folder = workspace.path("elsewhere");
-    run("mkdir", folder);
-    const script = `mount ${path} ${folder} && echo there && read -r line`;
-    await using _ = await Holder.start("unshare", "--mount", "sh", "-c", script);
+    // What is mounted below a private mount is seen by nobody else. The root itself may be no mount point.
+    const folder = workspace.path("private");
+    run("mkdir", "-p", `${folder}/elsewhere`);
+    using _folder = new Mounted(folder, folder, "bind");
+    run("mount", "--make-private", folder);
+    const script = `mount ${path} ${folder}/elsewhere && echo there && read -r line`;
+    const apart = ["--mount", "--propagation", "unchanged"];
+    await using _ = await Holder.start("unshare", ...apart, "sh", "-c", script);
     await refuses(["copy", source, path], inUse(/is mounted on .*elsewhere for process \d+/));
   });
 
@@ -110,7 +116,7 @@ describe("a target", () => {
       using _ = new Swapped(file);
       await refuses(["copy", source, file], { status: 4, code: "ERR_IN_USE", says: /swap/ });
     }
-    expect((await findings(source, file)).mounted?.[0]).toBe("clear");
+    expect((await findings(source, file)).mounted?.[0]).toBe(clearIfSeen);
   });
 
   it("that is an image behind a loop device is refused, whatever its name", async () => {
@@ -150,9 +156,15 @@ describe("a target", () => {
 
   it("that nobody uses is refused by none", async () => {
     const { path } = await loops.attach(emptyImage());
-    for (const target of [path, emptyImage(), workspace.path("missing.img"), "null:"]) {
-      const states = Object.values(await findings(source, target)).map(([state]) => state);
-      expect(states, target).toEqual(Array(7).fill("clear"));
+    const file = emptyImage();
+    for (const target of [path, file, workspace.path("missing.img"), "null:"]) {
+      const found = await findings(source, target);
+      expect(Object.keys(found), target).toHaveLength(8);
+      const isThere = target === path || target === file;
+      for (const [guard, [state]] of Object.entries(found)) {
+        const needsSight = isThere && ["mounted", "held"].includes(guard);
+        expect(state, `${guard} of ${target}`).toBe(needsSight ? clearIfSeen : "clear");
+      }
     }
   });
 });
@@ -181,6 +193,24 @@ describe("a source", () => {
     }
     await using _ = await Holder.ofFile(file, "r");
     expect((await blockhaul(["copy", file, "null:"])).status).toBe(0);
+  });
+
+  it("that a process has mapped, and closed, is refused: as the source and as the target", async () => {
+    const file = emptyImage();
+    await using writer = await Holder.ofMapping(file);
+    const says = new RegExp(`process ${writer.pid} \\(python3.*\\) has it open for writing`);
+    await refuses(["copy", file, "null:"], live(says));
+    await refuses(["copy", source, file], inUse(says));
+  });
+
+  itWhere(needsRoot)("that somebody writes to who does not show is refused", async () => {
+    const file = emptyImage();
+    await using _ = await Holder.ofFile(file, "r+");
+    // A container's view: processes of its own alone.
+    const under = ["unshare", "--pid", "--fork", "--mount-proc"];
+    await refuses(["copy", file, "null:"], live(/somebody has it open .*, who does not show/), {
+      under,
+    });
   });
 
   it("that is an image behind a loop device is refused, unless that is read-only", async () => {

@@ -118,7 +118,8 @@ describe("the signature guard", () => {
     async (size) => {
       const target = await volume(image("empty.img", size), "write");
       const findings = await checkGuards(await volume("zero:0"), target);
-      expect(findings.filter(({ state }) => state !== "clear")).toEqual([]);
+      const found = findings.filter(({ guard }) => guard !== "mounted" && guard !== "held");
+      expect(found.filter(({ state }) => state !== "clear")).toEqual([]);
     },
   );
 
@@ -201,7 +202,7 @@ describe("notices", () => {
     run("sgdisk", "--new=1", file);
     const target = await volume(image("larger.img", 24 * MiB), "write");
     expect(await noticesOf(await volume(file), target)).toMatchObject([
-      { notice: "larger-target", text: expect.stringContaining("8MiB larger") },
+      { notice: "larger-target", text: expect.stringContaining("8 MiB larger") },
       { notice: "gpt-backup", text: expect.stringContaining("sgdisk -e") },
     ]);
     const plain = await volume(image("plain.img", 16 * MiB));

@@ -36,7 +36,7 @@ afterAll(async () => {
   await oracle?.[Symbol.asyncDispose]();
   workspace[Symbol.dispose]();
   await pool?.[Symbol.asyncDispose]();
-}, 180_000);
+});
 
 interface Ends {
   readonly source: string;
@@ -166,11 +166,9 @@ test("a process may end while an image is opened", async () => {
 });
 
 test("so may a worker, and the process after it", async () => {
-  const begin = Date.now();
+  // Nothing waits for the open's own deadline of an hour.
   const ended = await run("terminateOpening", {});
   expect(ended).toEqual({ status: 0, signal: null, stdout: "", stderr: "" });
-  // Nothing waits for the open's own deadline of 30 s.
-  expect(Date.now() - begin).toBeLessThan(20_000);
 });
 
 test("a process may end with volumes that nobody closed", async () => {

@@ -26,7 +26,7 @@ afterAll(async () => {
 async function watch(image: string): Promise<ChildProcessWithoutNullStreams> {
   const watching = spawn("rbd", ["-c", pool.conf, "watch", `${pool.name}/${image}`]);
   const isSeen = async () => expect(await watchersOf(pool, image)).toHaveLength(1);
-  await vi.waitFor(isSeen, { timeout: 20_000 });
+  await vi.waitFor(isSeen, { timeout: 240_000 });
   return watching;
 }
 

@@ -50,7 +50,7 @@ it("names the client, with its address, that has an image open", async () => {
         expect(found).toBeDefined();
         return found;
       },
-      { timeout: 20_000 },
+      { timeout: 240_000 },
     );
     const client = `client\\.${watcher?.client} at ${watcher?.address.replaceAll(".", "\\.")}`;
     await expectRefused("ceph:vm", "store", new RegExp(`${client} has it open for writing`));

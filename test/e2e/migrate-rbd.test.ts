@@ -223,7 +223,7 @@ it("is refused while somebody has the image open, naming where from", async () =
         expect(watcher).toBeDefined();
         return watcher?.address.replace(/\/.*/, "");
       },
-      { timeout: 20_000 },
+      { timeout: 240_000 },
     );
     const source = pool.ref("busy");
     const ended = await run({ action: "migrate", source, target: `${folder}/busy` });

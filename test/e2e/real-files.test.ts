@@ -44,7 +44,7 @@ afterAll(async () => {
   await loops[Symbol.asyncDispose]();
   workspace[Symbol.dispose]();
   await pool?.[Symbol.asyncDispose]();
-}, 180_000);
+});
 
 /** Small, large, empty and sparse ones, in folders. */
 function makeFiles() {

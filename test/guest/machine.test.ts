@@ -6,6 +6,7 @@ import { describe, expect, inject, it, vi } from "vitest";
 
 import { runGuest } from "../support/guest/machine/machine.mjs";
 import { declaredOptions, runScenario } from "../support/guest/machine/scenario.mjs";
+import { describeWhere } from "../support/needs.js";
 import { Workspace } from "../support/workspace.js";
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}.mjs`, import.meta.url));
@@ -42,7 +43,7 @@ function programOf(pid: number): string | undefined {
 }
 
 // The tests in a guest are worth what the guest's failures are: each has to come out.
-describe.skipIf(inject("whyNoGuest") !== null)("a guest", () => {
+describeWhere(inject("whyNoGuest") ?? undefined, "a guest", () => {
   it("runs a command on this machine's files and changes none of them", async () => {
     const script = `
       echo "it's $NAME"; id -u; uname -r; blockdev --getsize64 /dev/ubda /dev/ubdb
@@ -100,7 +101,7 @@ describe.skipIf(inject("whyNoGuest") !== null)("a guest", () => {
     const started = descendants(runner.pid ?? 0);
     expect(started.map(programOf)).toContain("/usr/bin/linux.uml");
     runner.kill("SIGKILL");
-    await vi.waitFor(() => expect(started.map(programOf).filter(Boolean)).toEqual([]), 10_000);
+    await vi.waitFor(() => expect(started.map(programOf).filter(Boolean)).toEqual([]), 120_000);
   });
 
   it("fails without a case", async () => {

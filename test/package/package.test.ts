@@ -67,7 +67,7 @@ beforeAll(async () => {
     cwd: folder,
     env: environment,
   });
-}, 120_000);
+});
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

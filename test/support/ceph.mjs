@@ -25,7 +25,7 @@ import { promisify } from "node:util";
 
 const execute = promisify(execFile);
 
-const daemonsReadyWithinMs = 90_000;
+const daemonsReadyWithinMs = 240_000;
 const pollMs = 150;
 
 /**

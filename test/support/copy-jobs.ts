@@ -4,7 +4,7 @@ import { expect, vi } from "vitest";
 
 import { RunningCommand } from "./command.js";
 
-const PATIENT = { timeout: 60_000, interval: 20 };
+const PATIENT = { timeout: 240_000, interval: 20 };
 
 /** Flags of a copy that takes seconds, and writes down often what is done. */
 export const SLOW = ["--bwlimit", "8MiB", "--checkpoint-interval", "0.05"];

@@ -63,6 +63,13 @@ export class FakeHost implements Disposable {
     return this;
   }
 
+  /** Of the processes that are seen: "pid:[4026531836]". */
+  namespaceOf(processes: string): this {
+    this.#makeFolder(this.folder, "proc/self/ns");
+    symlinkSync(processes, path.join(this.proc, "self/ns/pid"));
+    return this;
+  }
+
   write(file: string, content: string): this {
     const full = path.join(this.folder, file);
     mkdirSync(path.dirname(full), { recursive: true });

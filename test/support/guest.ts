@@ -3,6 +3,7 @@ import { inject, it } from "vitest";
 
 import { allowedCpus } from "./guest/machine/quietest-cpu.mjs";
 import { type CaseEnded, runScenario } from "./guest/machine/scenario.mjs";
+import { itWhere } from "./needs.js";
 
 /**
  * Runs `test/guest/scenarios/NAME.test.mjs` in a guest, and declares each of its cases as a test of this file. Tests are
@@ -11,7 +12,7 @@ import { type CaseEnded, runScenario } from "./guest/machine/scenario.mjs";
 export async function testInGuest(name: string): Promise<void> {
   const missing = inject("whyNoGuest");
   if (missing !== null) {
-    it.skip(`${name}: no guest can run here: ${missing}`);
+    itWhere(`no guest can run here: ${missing}`)(name);
     return;
   }
   const file = fileURLToPath(new URL(`../guest/scenarios/${name}.test.mjs`, import.meta.url));
@@ -24,7 +25,7 @@ export async function testInGuest(name: string): Promise<void> {
 function declare({ path, result, reason, error }: CaseEnded): void {
   const name = path.join(" > ");
   if (result === "skipped") {
-    it.skip(reason ? `${name}: ${reason}` : name);
+    itWhere(reason ?? "it does not say why")(name);
     return;
   }
   it(name, () => {

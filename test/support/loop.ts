@@ -21,6 +21,15 @@ export interface LoopDevice {
   readonly backing: string;
 }
 
+/**
+ * The command that attaches the next free device and says which it is. One at a time on this host: two that look for a
+ * free one find the same, and the one that comes too late has had it open for writing while a test is using it.
+ */
+export function losetup(...args: readonly string[]): [program: string, ...args: string[]] {
+  const lock = "/run/lock/blockhaul-tests-losetup";
+  return ["flock", lock, "losetup", "--find", "--show", ...args];
+}
+
 /** Loop devices of one test file; all of them are detached at its end. */
 export class LoopDevices implements AsyncDisposable {
   readonly #attached = new Set<string>();
@@ -33,7 +42,8 @@ export class LoopDevices implements AsyncDisposable {
       ...(options.offset === undefined ? [] : ["--offset", String(options.offset)]),
       ...(options.size === undefined ? [] : ["--sizelimit", String(options.size)]),
     ];
-    const { stdout } = await execute("losetup", ["--find", "--show", ...flags, backing]);
+    const [program, ...args] = losetup(...flags, backing);
+    const { stdout } = await execute(program, args);
     const path = stdout.trim();
     this.#attached.add(path);
     return { path, backing };

@@ -67,6 +67,15 @@ export class Holder implements AsyncDisposable {
     return Holder.start(process.execPath, "-e", script, file, flags);
   }
 
+  /** A process that has mapped a file to write to it, and has closed it again. */
+  static ofMapping(file: string): Promise<Holder> {
+    const script = `import mmap, sys
+with open(sys.argv[1], "r+b") as file: memory = mmap.mmap(file.fileno(), 4096)
+print("there", flush=True)
+sys.stdin.read()`;
+    return Holder.start("python3", "-c", script, file);
+  }
+
   /** A process that has a volume open, for writing or only to read. */
   static ofVolume(ref: string, mode: "read" | "write"): Promise<Holder> {
     const library = new URL("../../dist/index.js", import.meta.url).href;

@@ -80,7 +80,7 @@ export async function typed(
   });
   const enter = async (keys: string) => {
     screen = "";
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 240_000;
     terminal.stdin.write(keys);
     while (!/^<ready>\r?$/m.test(screen)) {
       if (Date.now() > deadline) throw new Error(`${shell} is stuck: ${screen}`);

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { bootId } from "../../src/attachments/attachment.js";
-import { type AttachmentRecord, formatRecord } from "../../src/attachments/record.js";
+import { type AttachmentRecord, formatRecord, parseRecord } from "../../src/attachments/record.js";
 import { Workspace } from "./workspace.js";
 
 /** A state directory for the tests of one file; `process.env` names it until it is disposed of. */
@@ -27,7 +27,11 @@ export class StateDirectory implements Disposable {
   /** The records as they are on disk. */
   get records(): AttachmentRecord[] {
     const names = this.files.filter((name) => name.endsWith(".json"));
-    return names.map((name) => JSON.parse(readFileSync(this.path(name), "utf8")));
+    return names.map((name) => {
+      const record = parseRecord(readFileSync(this.path(name), "utf8"));
+      if (record === undefined) throw new Error(`${name} is no record`);
+      return record;
+    });
   }
 
   /** Puts a record there, as if a process had made it that is no more. */

@@ -24,7 +24,7 @@ describe("a backend", () => {
   it("that is configured is the scheme of its volumes", async () => {
     const { driver, location, backend } = await resolveRef("images:a.img");
     expect(driver.name).toBe("file");
-    expect(location).toEqual({ path: "/i/a.img" });
+    expect(location).toEqual({ path: "/i/a.img", noLinks: true });
     expect(backend?.name).toBe("images");
     await expect(resolveRef("images:")).rejects.toMatchObject({ code: "ERR_INVALID_REF" });
     await expect(resolveRef("images:../x")).rejects.toMatchObject({ code: "ERR_INVALID_REF" });

@@ -112,6 +112,8 @@ describe("the code of an errno", () => {
     [EBUSY, "open", "ERR_IN_USE"],
     [EROFS, "write", "ERR_READ_ONLY"],
     [ENOSPC, "write", "ERR_NO_SPACE"],
+    [27, "open", "ERR_TOO_LARGE"],
+    [27, "write", "ERR_TOO_LARGE"],
     [EIO, "read", "ERR_IO"],
     [ETIMEDOUT, "open", "ERR_TIMEOUT"],
     [ECANCELED, "read", "ERR_CANCELLED"],

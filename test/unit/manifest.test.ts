@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 
@@ -56,9 +57,13 @@ async function* each(runs: readonly ChunkRun[]) {
 }
 
 async function readAll() {
-  const { header, chunks } = await readManifest(file);
+  const { header, chunks, close } = await readManifest(file);
   const runs: ChunkRun[] = [];
-  for await (const run of chunks) runs.push(run);
+  try {
+    for await (const run of chunks) runs.push(run);
+  } finally {
+    await close();
+  }
   return { header, runs };
 }
 
@@ -140,6 +145,37 @@ describe("a manifest", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it("that has a line without an end is not held in memory", async () => {
+    // A hole of 4 GiB, which no text could be.
+    const huge = workspace.path("huge");
+    writeFileSync(huge, "");
+    truncateSync(huge, 4 * 1024 ** 3);
+    await expect(readManifest(huge)).rejects.toMatchObject({
+      code: "ERR_MANIFEST",
+      message: expect.stringMatching(/line 1: it is too long/),
+    });
+    rmSync(huge);
+  });
+
+  it("is a regular file: no pipe is waited for", async () => {
+    const pipe = workspace.path("pipe");
+    execFileSync("mkfifo", [pipe]);
+    for (const other of [pipe, workspace.folder, "/dev/zero"]) {
+      await expect(readManifest(other)).rejects.toThrow(/line 1: it is no regular file/);
+    }
+    rmSync(pipe);
+  });
+
+  it("may name a volume whose name has a line's end of Unicode in it", async () => {
+    const { header, runs } = someManifest();
+    const source = { ...header.source, ref: "a\u2028b" };
+    await writeManifest(file, { ...header, source }, each(runs));
+    const opened = await readManifest(file);
+    expect(opened.header.source).toEqual(source);
+    await opened.close();
+    await opened.close();
   });
 
   it.each<[string, Partial<Record<keyof ManifestHeader, unknown>>]>([

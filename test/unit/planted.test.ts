@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 
-import { parsePatch, readBugs, shardOf, splitPatch } from "../../scripts/planted/patch.mjs";
+import { root } from "../../scripts/lib/run.mjs";
+import { parsePatch, readBugs, splitPatch } from "../../scripts/planted/patch.mjs";
 import { deadlineFor, judge, named, type Test } from "../../scripts/planted/verdict.mjs";
 
 const DIFF =
@@ -47,6 +49,14 @@ describe("a planted bug", () => {
   it("is well formed in each file, and there are fifty at the least", () => {
     expect(readBugs().length).toBeGreaterThanOrEqual(50);
   });
+
+  it("fits the code as it is", () => {
+    const misfits = readBugs().filter(({ file }) => {
+      const options = { cwd: root, stdio: "ignore" } as const;
+      return spawnSync("git", ["apply", "--check", file], options).status !== 0;
+    });
+    expect(misfits.map(({ name }) => name)).toEqual([]);
+  });
 });
 
 describe("the verdict over a planted bug", () => {
@@ -86,17 +96,4 @@ it("a catcher names tests as the runners do", () => {
   expect(named({ ...unit, pattern: "c" }, tests)).toHaveLength(0);
   expect(named({ ...unit, file: "test/b.test.ts", pattern: undefined }, tests)).toHaveLength(0);
   expect(deadlineFor(tests)).toBeGreaterThan(deadlineFor([]));
-});
-
-describe("shardOf", () => {
-  it("gives each to one machine", () => {
-    const all = [1, 2, 3, 4, 5, 6, 7];
-    const shards = ["1/3", "2/3", "3/3"].map((shard) => shardOf(all, shard));
-    expect(shards.flat()).toEqual(all);
-    expect(shards.every((shard) => shard.length >= 2)).toBe(true);
-  });
-
-  it.each(["0/2", "3/2", "1", "a/b", "1/0"])("refuses %s", (shard) => {
-    expect(() => shardOf([1], shard)).toThrowError("say which of how many");
-  });
 });

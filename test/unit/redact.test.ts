@@ -26,6 +26,8 @@ it.each([
   ],
   ['"node.session.auth.password","-v","sesame"', '"node.session.auth.password","-v","***"'],
   ["https://user:secret@host/", "https://user:***@host/"],
+  ["key=***sesame", "key=***"],
+  ["key=*** key=sesame", "key=*** key=***"],
   ['{"key": "sesame"}', '{"key": "***"}'],
   ["--key sesame --id x", "--key *** --id x"],
   [`found ${CEPHX} there`, "found *** there"],
@@ -33,9 +35,12 @@ it.each([
   ["--key sesame --secret open key=x password=y", "--key *** --secret *** key=*** password=***"],
 ])("%s becomes %s", (text, redacted) => {
   expect(redact(text)).toBe(redacted);
+  expect(redact(redacted)).toBe(redacted);
 });
 
 it.each([
+  "rbd:a/b:key=***: holds a secret",
+  "key = *** (hidden)",
   "rbd:a/b:keyring=/etc/ceph/keyring",
   "keyfile=/etc/ceph/secret",
   "a wrong key: permission denied",

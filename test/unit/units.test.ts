@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { exactSize, formatClock, formatDuration, formatSize, parseSize } from "../../src/units.js";
+import {
+  exactSize,
+  formatClock,
+  formatDuration,
+  formatSize,
+  parseSize,
+  sizeInWords,
+} from "../../src/units.js";
 
 describe("parseSize", () => {
   it.each([
@@ -89,4 +96,17 @@ it.each([
   [125, "2:05"],
 ])("formatDuration(%d) is %s", (seconds, text) => {
   expect(formatDuration(seconds)).toBe(text);
+});
+
+it.each([
+  [0, "0 bytes"],
+  [1, "1 byte"],
+  [1023, "1023 bytes"],
+  [1024, "1 KiB"],
+  [4 * 1024 ** 2, "4 MiB"],
+  [4 * 1024 ** 2 + 1, "4.00 MiB (4194305 bytes)"],
+  [150_000_000, "143 MiB (150000000 bytes)"],
+  [1536, "1.50 KiB (1536 bytes)"],
+] as const)("sizeInWords of %d says exactly how many, with units", (bytes, text) => {
+  expect(sizeInWords(bytes)).toBe(text);
 });

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { finished } from "node:stream/promises";
 import { closeVolume, openVolume, registerDriver, Volume } from "blockhaul";
 import { afterAll, describe, expect, it, vi } from "vitest";
 
@@ -147,63 +146,77 @@ describe("a volume", () => {
   });
 });
 
-describe("the streams of a volume", () => {
-  it("refuse ranges that are none", async () => {
-    await using volume = await openMemory(1000);
-    for (const range of [{ start: 1001 }, { end: 1000 }, { start: 10, end: 5 }]) {
-      expect(() => volume.createReadStream(range)).toThrowError(code("ERR_OUT_OF_RANGE"));
-      expect(() => volume.createWriteStream(range)).toThrowError(code("ERR_OUT_OF_RANGE"));
+describe("the forms of FileHandle", () => {
+  it("read and write a part of a buffer at a position", async () => {
+    await using volume = await openMemory();
+    const written = Buffer.from("0123456789");
+    expect(await volume.write(written, 2, 5, 8192)).toEqual({ bytesWritten: 5, buffer: written });
+    const buffer = Buffer.alloc(10, ".");
+    expect(await volume.read(buffer, 1, 4, 8193n)).toEqual({ bytesRead: 4, buffer });
+    expect(buffer.toString()).toBe(".3456.....");
+    const start = await volume.read(Buffer.alloc(10), 0, 10, 0);
+    expect(start.buffer.equals(Buffer.alloc(10))).toBe(true);
+    expect(volume.tell()).toBe(0);
+  });
+
+  it("take what is left out, or null, for the default", async () => {
+    await using volume = await openMemory();
+    await volume.write(Buffer.from("abcdef"), 1);
+    await volume.write(Buffer.from("xyz"), null, null, null);
+    expect(volume.tell()).toBe(8);
+    volume.seek(0);
+    const buffer = Buffer.alloc(10, ".");
+    await volume.read(buffer, 2, undefined, null);
+    expect(buffer.toString()).toBe("..bcdefxyz");
+    expect(volume.tell()).toBe(8);
+  });
+
+  it("read into a buffer that the options hold, or a new one", async () => {
+    await using volume = await openMemory(20_000);
+    await volume.write(Buffer.from("abc"), { position: 7 });
+    const mine = new Uint8Array(3);
+    const { buffer } = await volume.read({ buffer: mine, position: 7 });
+    expect(buffer).toBe(mine);
+    expect(Buffer.from(mine).toString()).toBe("abc");
+    const first = await volume.read();
+    expect([first.bytesRead, first.buffer.length]).toEqual([16_384, 16_384]);
+    expect((await volume.read({})).bytesRead).toBe(20_000 - 16_384);
+  });
+
+  it("move several buffers as one", async () => {
+    await using volume = await openMemory(100);
+    const parts = ["ab", "", "cde"].map((text) => Buffer.from(text));
+    expect(await volume.writev(parts, 50)).toEqual({ bytesWritten: 5, buffers: parts });
+    await volume.writev(parts);
+    expect(volume.tell()).toBe(5);
+    const into = [Buffer.alloc(3), Buffer.alloc(2)];
+    expect(await volume.readv(into, 50)).toEqual({ bytesRead: 5, buffers: into });
+    expect(into.map(String)).toEqual(["abc", "de"]);
+    expect((await volume.readv(into, 97)).bytesRead).toBe(3);
+    await expect(volume.writev(parts, 97)).rejects.toEqual(code("ERR_OUT_OF_RANGE"));
+    await expect(volume.writev(parts[0] as never)).rejects.toEqual(code("ERR_INVALID_ARGUMENT"));
+  });
+
+  it("are all: nothing that is given is passed over", async () => {
+    await using volume = await openMemory();
+    const buffer = Buffer.alloc(16);
+    const mistakes: [unknown[], string][] = [
+      [[buffer, 8192], "ERR_OUT_OF_RANGE"],
+      [[buffer, 8, 9], "ERR_OUT_OF_RANGE"],
+      [[buffer, 0, 16, -1], "ERR_OUT_OF_RANGE"],
+      [[buffer, "utf8"], "ERR_INVALID_ARGUMENT"],
+      [[buffer, 0, 16, "0"], "ERR_INVALID_ARGUMENT"],
+      [[buffer, { position: 0 }, 16], "ERR_INVALID_ARGUMENT"],
+      [[buffer, 0, 16, 0, 0], "ERR_INVALID_ARGUMENT"],
+      [[buffer, { positon: 8192 }], "ERR_INVALID_ARGUMENT"],
+    ];
+    for (const [asked, expected] of mistakes) {
+      await expect(Reflect.apply(volume.read, volume, asked)).rejects.toEqual(code(expected));
+      await expect(Reflect.apply(volume.write, volume, asked)).rejects.toEqual(code(expected));
     }
-    expect(() => volume.createReadStream({ highWaterMark: 0 })).toThrowError(
+    await expect(Reflect.apply(volume.write, volume, ["text", 0])).rejects.toEqual(
       code("ERR_INVALID_ARGUMENT"),
     );
-  });
-
-  it("take no byte beyond their end, though the volume goes on", async () => {
-    await using volume = await openMemory(1000);
-    const stream = volume.createWriteStream({ start: 100, end: 199 });
-    stream.write(Buffer.alloc(100, 1));
-    stream.end(Buffer.alloc(1, 2));
-    await expect(finished(stream)).rejects.toEqual(code("ERR_OUT_OF_RANGE"));
-    const buffer = Buffer.alloc(101);
-    await volume.read(buffer, { position: 100 });
-    expect(buffer.indexOf(0)).toBe(100);
-  });
-
-  it("may be of no byte at all", async () => {
-    await using volume = await openMemory(1000);
-    for await (const _ of volume.createReadStream({ start: 1000 })) expect.unreachable();
-    await finished(volume.createWriteStream({ start: 1000 }).end());
-  });
-
-  it("read ahead no further than their buffer", async () => {
-    let asked = 0;
-    registerDriver({
-      ...memoryDriver,
-      name: "counting",
-      schemes: ["counting"],
-      parseRef: (ref) => ref,
-      openVolume: async () => ({
-        volume: {
-          size: 1024 ** 3,
-          read: (buffer) => {
-            asked += buffer.byteLength;
-          },
-        },
-      }),
-    });
-    await using volume = await openVolume("counting:");
-    const stream = volume.createReadStream({ highWaterMark: 64 * 1024 });
-    await new Promise((resolve) => stream.once("readable", resolve));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(asked).toBeLessThanOrEqual(4 * 64 * 1024);
-    stream.destroy();
-  });
-
-  it("leave the volume open", async () => {
-    await using volume = await openMemory(1000);
-    for await (const _ of volume.createReadStream());
-    await finished(volume.createWriteStream().end(Buffer.alloc(10)));
-    await volume.read(Buffer.alloc(1), { position: 0 });
+    expect(volume.tell()).toBe(0);
   });
 });

@@ -1,5 +1,5 @@
 import { BlockhaulError } from "../../errors.js";
-import type { ExpectedDevice, IscsiConnection, Portal } from "../connection.js";
+import type { CheckedConnection, ExpectedDevice, IscsiConnection, Portal } from "../connection.js";
 import { checkChapAuth, faultOfValue } from "./chap.js";
 import { checkLun, checkPortal, checkTargetName, portalKey } from "./names.js";
 import { settingsOfTimeouts } from "./timeouts.js";
@@ -10,7 +10,7 @@ import { settingsOfTimeouts } from "./timeouts.js";
  *
  * @throws BlockhaulError ERR_INVALID_REF, and ERR_INVALID_ARGUMENT for users, secrets and settings
  */
-export function checkConnection(connection: IscsiConnection): IscsiConnection {
+export function checkConnection(connection: IscsiConnection): CheckedConnection {
   const { auth, expected, timeouts } = connection;
   const portals = new Map<string, Portal>();
   for (const named of connection.portals) {

@@ -1,21 +1,26 @@
 import type { Attachment } from "../../attachments/attachment.js";
 import { settleAbandoned } from "../../attachments/cleanup.js";
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
+import { sizeInWords } from "../../units.js";
 import type {
   AttachedDevice,
+  CheckedConnection,
   DeviceIdentity,
   ExpectedDevice,
   IscsiConnection,
   Portal,
 } from "../connection.js";
+import { wipeChapAuth } from "./chap.js";
 import { checkConnection } from "./check-connection.js";
+import { bareWwid } from "./identity.js";
 import { throwIfStopped } from "./iscsiadm.js";
 import { ensureSession } from "./login.js";
 import { type AttachedPath, attachLun } from "./lun.js";
 import { claimedMap, isMultipathdRunning, pathsOf, sizeOf } from "./multipath.js";
 import { formatPortal, portalKey } from "./names.js";
-import { resolvePortal } from "./portal.js";
+import { firstThatAnswers, resolvePortal } from "./portal.js";
 import { nodeOf } from "./scsi-device.js";
+import { findSession } from "./sessions.js";
 import { lunStep, mapStep } from "./steps.js";
 
 const NODE_DEADLINE_MS = 10_000;
@@ -23,7 +28,8 @@ const NODE_DEADLINE_MS = 10_000;
 /**
  * Attaches one LUN: a session through every portal, the LUN's device on each, and the multipath map
  * over them where multipathd runs. Everything that is made is a step of the attachment, recorded
- * before; on failure the caller undoes it. The caller has the host's lock.
+ * before; on failure the caller undoes it. The caller has the host's lock. The connection's secrets are wiped
+ * in any case.
  *
  * @throws BlockhaulError ERR_WRONG_DEVICE where a device is not what was expected, or paths lead to
  *   different volumes; and whatever the last portal met, where none works
@@ -33,18 +39,37 @@ export async function attachIscsi(
   attachment: Attachment,
   signal?: AbortSignal,
 ): Promise<AttachedDevice> {
-  const { iqn, lun, auth, expected, timeouts, ...named } = checkConnection(connection);
-  const { portals, failures } = await resolvePortals(named.portals);
+  let checked: CheckedConnection | undefined;
+  try {
+    checked = checkConnection(connection);
+    return await attachChecked(checked, attachment, signal);
+  } finally {
+    // The node record has them by now, until the logout.
+    for (const { auth } of [connection, checked ?? {}]) wipeChapAuth(auth);
+  }
+}
+
+async function attachChecked(
+  { iqn, lun, auth, expected, timeouts, portals: named }: CheckedConnection,
+  attachment: Attachment,
+  signal: AbortSignal | undefined,
+): Promise<AttachedDevice> {
+  const { portals, failures } = await resolvePortals(named);
   await settleAbandoned(
-    portals.map(({ host, port }) => `${lunStep.name} ${lunStep.key({ iqn, host, port, lun })}`),
+    portals
+      .flat()
+      .map(({ host, port }) => `${lunStep.name} ${lunStep.key({ iqn, host, port, lun })}`),
   );
   const paths: AttachedPath[] = [];
-  for (const portal of portals) {
+  const attach = async (portal: Portal): Promise<AttachedPath> => {
     throwIfStopped(signal);
+    const session = await ensureSession({ iqn, auth, timeouts, signal }, portal, attachment);
+    throwIfStopped(signal);
+    return attachLun(session, lun, attachment);
+  };
+  for (const addresses of portals) {
     try {
-      const session = await ensureSession({ iqn, auth, timeouts, signal }, portal, attachment);
-      throwIfStopped(signal);
-      paths.push(await attachLun(session, lun, attachment));
+      paths.push(await firstThatAnswers(await loggedInFirst(iqn, addresses), attach, isOfOnePath));
     } catch (error) {
       const failure = toBlockhaulError(error);
       if (!isOfOnePath(failure)) throw failure;
@@ -68,17 +93,34 @@ export async function attachIscsi(
   };
 }
 
-/** Portals by their addresses, and the failures of those that have none. Two names of one portal are one path. */
+/**
+ * Portals by their addresses, and the failures of those that have none. Two names that share an address are one
+ * portal, and one path.
+ */
 async function resolvePortals(
   named: readonly Portal[],
-): Promise<{ portals: Portal[]; failures: BlockhaulError[] }> {
-  const portals = new Map<string, Portal>();
+): Promise<{ portals: Portal[][]; failures: BlockhaulError[] }> {
+  const seen = new Set<string>();
+  const portals: Portal[][] = [];
   const failures: BlockhaulError[] = [];
   for (const answer of await Promise.allSettled(named.map(resolvePortal))) {
-    if (answer.status === "rejected") failures.push(toBlockhaulError(answer.reason));
-    else portals.set(portalKey(answer.value), answer.value);
+    if (answer.status === "rejected") {
+      failures.push(toBlockhaulError(answer.reason));
+      continue;
+    }
+    const keys = answer.value.map(portalKey);
+    if (!keys.some((key) => seen.has(key))) portals.push(answer.value);
+    for (const key of keys) seen.add(key);
   }
-  return { portals: [...portals.values()], failures };
+  return { portals, failures };
+}
+
+/** Whoever attaches by a name again comes to the session that is there, whatever order the resolver has now. */
+async function loggedInFirst(iqn: string, addresses: readonly Portal[]): Promise<Portal[]> {
+  const sessions = await Promise.all(addresses.map((address) => findSession(iqn, address)));
+  const rank = (index: number) => (sessions[index]?.state === "LOGGED_IN" ? 0 : 1);
+  const order = addresses.map((address, index) => ({ address, rank: rank(index) }));
+  return order.sort((one, other) => one.rank - other.rank).map(({ address }) => address);
 }
 
 /** What another portal may do better: not a wrong password, nor what is missing on this host. */
@@ -105,7 +147,7 @@ async function claim(
   const size = await sizeOf(map);
   if (paths.some(({ identity }) => identity.size !== size)) {
     throw new BlockhaulError("ERR_WRONG_DEVICE", {
-      message: `the multipath map ${map.name} has ${size} bytes, and its paths have another size`,
+      message: `the multipath map ${map.name} has ${sizeInWords(size)}, and its paths have another size`,
       hint: `the LUN has been resized: \`multipathd resize map ${map.name}\``,
     });
   }
@@ -147,7 +189,9 @@ function checkIdentity(
     );
   }
   if (identity.size !== first.size) {
-    fail(`has ${identity.size} bytes, and through the first portal it has ${first.size}`);
+    fail(
+      `has ${sizeInWords(identity.size)}, and through the first portal it has ${sizeInWords(first.size)}`,
+    );
   }
   if (expected.wwid !== undefined && bareWwid(identity.wwid) !== bareWwid(expected.wwid)) {
     fail(`is ${identity.wwid ?? "without a WWID"}, not ${expected.wwid}`);
@@ -156,21 +200,10 @@ function checkIdentity(
     fail(`has the serial number ${identity.serial ?? "(none)"}, not ${expected.serial}`);
   }
   if (expected.size !== undefined && identity.size !== expected.size) {
-    fail(`has ${identity.size} bytes, not ${expected.size}`);
+    fail(`has ${sizeInWords(identity.size)}, not ${sizeInWords(expected.size)}`);
   }
 }
 
 function tell({ wwid, serial }: DeviceIdentity): string {
   return [wwid ?? "no WWID", serial ?? "no serial number"].join(", ");
-}
-
-/**
- * A WWID as the kernel, multipath and arrays write it, in one form: "naa.6001", "36001" (multipath
- * puts the type before it) and "0x6001" are the same.
- */
-export function bareWwid(wwid: string | undefined): string | undefined {
-  if (wwid === undefined) return undefined;
-  const text = wwid.trim().replace(/\s+/g, " ").toLowerCase();
-  const naa = /^(?:naa\.|0x|3)?((?:[0-9a-f]{16}){1,2})$/.exec(text)?.[1];
-  return naa ?? text;
 }

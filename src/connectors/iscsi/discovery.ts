@@ -4,19 +4,21 @@ import { withHostLock } from "../../attachments/lock.js";
 import { undoing } from "../../attachments/undoing.js";
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { listFolder } from "../../system/sysfs.js";
-import type { ChapAuth, Portal } from "../connection.js";
+import type { ChapAuth, CheckedChapAuth, Portal } from "../connection.js";
 import {
   discoverArguments,
   discoverByRecordArguments,
   newDiscoveryArguments,
 } from "./arguments.js";
+import { checkChapAuth, wipeChapAuth } from "./chap.js";
 import { ensureInitiator } from "./initiator.js";
 import { iscsiadm } from "./iscsiadm.js";
 import { checkPortal, formatPortal } from "./names.js";
 import { completeRecord, findDiscoveryRecord } from "./node-database.js";
 import { discoveryAuthValues } from "./node-record.js";
-import { type ListedNode, parseNodes, parseRecords } from "./output.js";
-import { probePortal, resolvePortal } from "./portal.js";
+import { type ListedNode, parseNodes } from "./output.js";
+import { firstThatAnswers, probePortal, resolvePortal } from "./portal.js";
+import { recordSays } from "./record-text.js";
 import { discoveryStep } from "./steps.js";
 
 const SECONDS = 20;
@@ -32,7 +34,7 @@ export interface DiscoveredTarget {
 }
 
 /**
- * Asks a portal for its targets (SendTargets), as whom the credentials say.
+ * Asks a portal for its targets (SendTargets), as whom the credentials say; their secrets are wiped in any case.
  *
  * @throws BlockhaulError ERR_UNREACHABLE, ERR_AUTHENTICATION, ERR_TIMEOUT, ERR_DRIVER_UNAVAILABLE;
  *   ERR_IN_USE where somebody's discovery record of the portal has other credentials
@@ -41,11 +43,29 @@ export async function discoverTargets(
   portal: Portal,
   auth?: ChapAuth,
 ): Promise<DiscoveredTarget[]> {
-  const resolved = await resolvePortal(checkPortal(portal));
+  let checked: CheckedChapAuth | undefined;
+  try {
+    checked = auth === undefined ? undefined : checkChapAuth(auth);
+    return await discoverAll(portal, checked);
+  } finally {
+    for (const one of [auth, checked]) wipeChapAuth(one);
+  }
+}
+
+async function discoverAll(
+  portal: Portal,
+  auth: CheckedChapAuth | undefined,
+): Promise<DiscoveredTarget[]> {
+  const addresses = await resolvePortal(checkPortal(portal));
   const listed = await withHostLock(async () => {
     await ensureInitiator();
-    await probePortal(resolved);
-    return auth === undefined ? discover(resolved) : discoverAs(resolved, auth);
+    const ask = async (address: Portal) => {
+      await probePortal(address);
+      return auth === undefined ? discover(address) : discoverAs(address, auth);
+    };
+    return firstThatAnswers(addresses, ask, ({ code }) =>
+      ["ERR_UNREACHABLE", "ERR_TIMEOUT"].includes(code),
+    );
   });
   const targets = new Map<string, Portal[]>();
   for (const node of listed) {
@@ -93,7 +113,7 @@ async function ask(
 }
 
 /** Credentials are no arguments: they go into a record, which is there for as long as this takes. */
-async function discoverAs(portal: Portal, auth: ChapAuth): Promise<ListedNode[]> {
+async function discoverAs(portal: Portal, auth: CheckedChapAuth): Promise<ListedNode[]> {
   const attachment = await openAttachment(`iscsi discovery at ${formatPortal(portal)}`);
   const listed = await undoing(attachment, async () => {
     await ensureDiscoveryRecord(portal, auth, attachment);
@@ -105,14 +125,15 @@ async function discoverAs(portal: Portal, auth: ChapAuth): Promise<ListedNode[]>
 
 async function ensureDiscoveryRecord(
   portal: Portal,
-  auth: ChapAuth,
+  auth: CheckedChapAuth,
   attachment: Attachment,
 ): Promise<void> {
   const wanted = discoveryAuthValues(auth);
   const there = await findDiscoveryRecord(portal);
   if (there !== undefined) {
-    const [settings] = parseRecords(there.text);
-    if (Object.entries(wanted).every(([name, value]) => settings?.get(name) === value)) return;
+    const isSame = recordSays(there.text, wanted);
+    there.text.wipe();
+    if (isSame) return;
     throw new BlockhaulError("ERR_IN_USE", {
       message: `a discovery record of ${formatPortal(portal)} is there already, with other credentials`,
       hint: "it is not ours to change: give it these credentials, or delete it with iscsiadm",
@@ -127,6 +148,10 @@ async function ensureDiscoveryRecord(
       message: `iscsiadm made a discovery record of ${formatPortal(portal)}, but it cannot be found`,
     });
   }
-  await completeRecord(made, wanted);
+  try {
+    await completeRecord(made, wanted);
+  } finally {
+    made.text.wipe();
+  }
   await attachment.amend(discoveryStep, { ...data, marked: true });
 }

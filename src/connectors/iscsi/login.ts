@@ -1,7 +1,7 @@
 import type { Attachment } from "../../attachments/attachment.js";
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { waitFor } from "../../system/wait.js";
-import type { IscsiConnection, Portal } from "../connection.js";
+import type { CheckedConnection, Portal } from "../connection.js";
 import { type IscsiNode, loginArguments } from "./arguments.js";
 import { type DiscoveryPatience, discover } from "./discovery.js";
 import { ensureInitiator } from "./initiator.js";
@@ -18,7 +18,7 @@ const READY_DEADLINE_MS = 10_000;
 const LOGIN_SECONDS = 10;
 
 /** What a session needs beyond its portal. */
-export type SessionWish = Pick<IscsiConnection, "iqn" | "auth" | "timeouts"> & {
+export type SessionWish = Pick<CheckedConnection, "iqn" | "auth" | "timeouts"> & {
   readonly signal?: AbortSignal | undefined;
 };
 

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { Attachment } from "../../attachments/attachment.js";
-import { BlockhaulError } from "../../errors.js";
+import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { waitFor } from "../../system/wait.js";
 import type { DeviceIdentity } from "../connection.js";
-import { whatHolds } from "./holders.js";
+import { type DeviceState, fateOf, isSameVolume } from "./identity.js";
+import { askSession, locateLun, noDisk } from "./lun-address.js";
 import { formatPortal } from "./names.js";
 import {
   answers,
@@ -18,7 +19,7 @@ import {
   scanLun,
 } from "./scsi-device.js";
 import type { Session } from "./sessions.js";
-import { lunStep } from "./steps.js";
+import { lunData, lunStep, removeDevice } from "./steps.js";
 
 /** Milliseconds between two scans: a target may need a moment to show a LUN that it was just given. */
 const SCAN_PAUSES_MS = [500, 1500, 3000] as const;
@@ -37,64 +38,105 @@ export interface AttachedPath {
 }
 
 /**
- * The device of one LUN of a session: found by a scan for this LUN alone, or there already. What a
- * LUN of that number left behind is removed first: its device would show the size and the identity of
- * one volume and the content of another (CVE-2023-2088).
+ * The device of one LUN of a session: there already, or made at the address that the target's own list gives. What
+ * a LUN of that number left behind is removed first, if it is ours and nobody uses it: its device would show the
+ * size and the identity of one volume and the content of another (CVE-2023-2088).
  *
- * @throws BlockhaulError ERR_NOT_FOUND, ERR_IN_USE, ERR_IO
+ * @throws BlockhaulError ERR_NOT_FOUND, ERR_IN_USE, ERR_WRONG_DEVICE, ERR_DEVICE_GONE, ERR_UNSUPPORTED, ERR_IO
  */
 export async function attachLun(
   session: Session,
   lun: number,
   attachment: Attachment,
 ): Promise<AttachedPath> {
-  const { iqn, portal } = session;
-  const data = { iqn, host: portal.host, port: portal.port, lun };
-  const there = await findDevice(session, lun);
-  if (there !== undefined && (await isNoDisk(there))) throw noDisk(session, lun);
-  if (there !== undefined && (await isGood(there))) {
+  const { address, isNew, isRecorded } = await locateLun(session, lun, attachment);
+  const place = `LUN ${lun} of ${session.iqn} at ${formatPortal(session.portal)}`;
+  const data = lunData(session, lun, address);
+  const there = isNew ? undefined : await findDevice(session, address);
+  if (there !== undefined) {
+    if (await isNoDisk(there)) throw noDisk(session, lun, await askSession(session));
     // Of an attachment of ours, it goes with the last that uses it; another's is left where it is.
-    return openable(session, there, await attachment.share(lunStep, data));
+    const isOurs = await attachment.share(lunStep, data);
+    const { state, now } = await lookAgain(there);
+    const fate = fateOf(state, isOurs);
+    if (fate === "use") return openable(session, there, place, isOurs);
+    if (fate === "leave") throw notOurs(there, place, state, now);
+    await removeLeftover(there, place, state);
   }
-  await attachment.record(lunStep, data);
-  if (there !== undefined) await removeStale(session, there);
-  return openable(session, await scan(session, lun), true);
+  if (isRecorded) await attachment.amend(lunStep, data);
+  else if (there === undefined) await attachment.record(lunStep, data);
+  return openable(session, await scan(session, lun, address), place, true);
 }
 
-/** Whether a device that was there still is what it was when the kernel found it, and answers. */
-async function isGood(device: ScsiDevice): Promise<boolean> {
+/**
+ * What became of a device that was there already, once the kernel has asked the LUN again what it is. One that was
+ * resized has its new size by then, and is the same: whoever had it open sees that size, too, as with any disk
+ * that the host rescans.
+ */
+async function lookAgain(
+  device: ScsiDevice,
+): Promise<{ state: DeviceState; now?: DeviceIdentity }> {
   const before = await identityOf(device);
-  if (before === undefined || device.name === undefined) return false;
   await askAgain(device);
   const now = await identityOf(device);
-  if (now === undefined || !isSame(before, now)) return false;
+  if (now === undefined || device.name === undefined) return { state: "silent" };
+  if (before === undefined || !isSameVolume(before, now)) return { state: "other", now };
   const node = await nodeOf(device.name, NODE_DEADLINE_MS);
-  return node !== undefined && (await answers(node));
+  const state = node !== undefined && (await answers(node)) ? "same" : "silent";
+  return { state, now };
 }
 
-async function removeStale(session: Session, device: ScsiDevice): Promise<void> {
-  const holder = device.name === undefined ? undefined : await whatHolds(device.name);
-  if (holder !== undefined) {
+const STATES: Readonly<Record<DeviceState, string>> = {
+  same: "is as it was",
+  other: "is left of an earlier volume",
+  silent: "does not answer",
+};
+
+async function removeLeftover(
+  device: ScsiDevice,
+  place: string,
+  state: DeviceState,
+): Promise<void> {
+  try {
+    await removeDevice(device);
+  } catch (error) {
+    const cause = toBlockhaulError(error);
+    if (cause.code !== "ERR_IN_USE") throw cause;
     throw new BlockhaulError("ERR_IN_USE", {
-      message: `${placeOf(session, device.lun)} has a device left of an earlier volume, and ${holder}`,
-      hint: `stop what uses ${device.name}, then try again`,
-    });
-  }
-  if (!(await deleteDevice(device))) {
-    throw new BlockhaulError("ERR_IN_USE", {
-      message: `${device.name ?? "a device"}, left of an earlier ${placeOf(session, device.lun)}, does not go`,
+      message: `the device of ${place} ${STATES[state]}, and ${cause.message}`,
+      hint: `stop what uses it, then try again; ${cause.hint ?? ""}`,
+      cause,
     });
   }
 }
 
-async function scan(session: Session, lun: number): Promise<ScsiDevice> {
+/** Nobody told us that it may go: it may be what a person has in hand just now. */
+function notOurs(
+  { name = "the device", folder }: ScsiDevice,
+  place: string,
+  state: DeviceState,
+  now: DeviceIdentity | undefined,
+): BlockhaulError {
+  const what = now?.serial ?? now?.wwid;
+  return new BlockhaulError(state === "other" ? "ERR_WRONG_DEVICE" : "ERR_DEVICE_GONE", {
+    message: `${name}, the device of ${place}, ${STATES[state]}${
+      state === "other" && what !== undefined ? ` (the LUN is ${what} now)` : ""
+    }; blockhaul did not make it, and does not remove it`,
+    hint: `see who uses it (\`lsblk /dev/${name}\`, \`fuser -v /dev/${name}\`); if nobody does: \`echo 1 > ${folder}/delete\``,
+  });
+}
+
+async function scan(session: Session, lun: number, address: number): Promise<ScsiDevice> {
   for (let tries = 0; ; tries += 1) {
-    await scanLun(session, lun);
-    const device = await findDevice(session, lun);
+    if (tries > 0 || (await findDevice(session, address)) === undefined) {
+      await scanLun(session, address);
+    }
+    const device = await findDevice(session, address);
     if (device?.name !== undefined) return device;
     if (device !== undefined && (await isNoDisk(device))) break;
     // Its disk driver may be a moment behind.
-    const late = device && (await waitFor(() => namedDevice(session, lun), { deadlineMs: 1000 }));
+    const late =
+      device && (await waitFor(() => namedDevice(session, address), { deadlineMs: 1000 }));
     if (late) return late;
     const pause = SCAN_PAUSES_MS[tries];
     if (pause === undefined) break;
@@ -102,48 +144,34 @@ async function scan(session: Session, lun: number): Promise<ScsiDevice> {
     if (device !== undefined) await deleteDevice(device);
     await delay(pause);
   }
-  throw noDisk(session, lun);
+  throw noDisk(session, lun, await askSession(session));
 }
 
-function noDisk(session: Session, lun: number): BlockhaulError {
-  return new BlockhaulError("ERR_NOT_FOUND", {
-    message: `the target ${session.iqn} shows no disk at LUN ${lun}`,
-    hint: "check the LUN's number, and that the target lets this initiator see it",
-  });
-}
-
-async function namedDevice(session: Session, lun: number): Promise<ScsiDevice | undefined> {
-  const device = await findDevice(session, lun);
+async function namedDevice(session: Session, address: number): Promise<ScsiDevice | undefined> {
+  const device = await findDevice(session, address);
   return device?.name === undefined ? undefined : device;
 }
 
 async function openable(
   session: Session,
   device: ScsiDevice,
+  place: string,
   isOurs: boolean,
 ): Promise<AttachedPath> {
-  const { name, lun } = device;
+  const { name } = device;
   const identity = await identityOf(device);
   const node = name === undefined ? undefined : await nodeOf(name, NODE_DEADLINE_MS);
   if (name === undefined || identity === undefined || node === undefined) {
     throw new BlockhaulError("ERR_DEVICE_GONE", {
-      message: `the device of ${placeOf(session, lun)} vanished, or has no node in /dev`,
+      message: `the device of ${place} vanished, or has no node in /dev`,
       hint: "see whether udev runs and what its rules do with disks; the kernel's log (`dmesg`) has the device",
     });
   }
   if (identity.size === 0) {
     throw new BlockhaulError("ERR_IO", {
-      message: `${placeOf(session, lun)} has no size: it is not ready`,
+      message: `${place} has no size: it is not ready`,
       hint: "see whether the target has taken the volume offline",
     });
   }
   return { name, node, identity, session, isOurs };
-}
-
-function isSame(one: DeviceIdentity, other: DeviceIdentity): boolean {
-  return one.wwid === other.wwid && one.serial === other.serial && one.size === other.size;
-}
-
-function placeOf({ iqn, portal }: Session, lun: number): string {
-  return `LUN ${lun} of ${iqn} at ${formatPortal(portal)}`;
 }

@@ -6,11 +6,10 @@ import { findProgram, type Program, runProgram } from "../../system/program.js";
 import { listFolder, readAttribute, SYSFS_SECTOR } from "../../system/sysfs.js";
 import { waitFor } from "../../system/wait.js";
 import { holdersOf } from "./holders.js";
+import { udevSettled } from "./udev.js";
 
 const MULTIPATH: Program = { name: "multipath", package: "multipath-tools" };
 const MULTIPATHD: Program = { name: "multipathd", package: "multipath-tools" };
-const UDEVADM: Program = { name: "udevadm", package: "udev" };
-const SETTLE_SECONDS = 10;
 const ANSWER_DEADLINE_MS = 10_000;
 const CLAIM_DEADLINE_MS = 15_000;
 /** A map that queues because all its paths are gone would keep a flush waiting for ever. */
@@ -48,12 +47,6 @@ async function isWanted(name: string): Promise<boolean> {
     deadlineMs: ANSWER_DEADLINE_MS,
   });
   return status === 0;
-}
-
-async function udevSettled(): Promise<void> {
-  if (findProgram(UDEVADM.name) === undefined) return;
-  const args = ["settle", `--timeout=${SETTLE_SECONDS}`];
-  await runProgram(UDEVADM, args, { deadlineMs: 2 * SETTLE_SECONDS * 1000 });
 }
 
 /** The map that lies on a path; undefined where none does. */

@@ -17,7 +17,11 @@ const LUN_RULE = `is no decimal number from 0 to ${LARGEST_LUN}`;
 const DATE = String.raw`\d{4}-(?:0[1-9]|1[0-2])`;
 const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const DOMAIN = String.raw`${LABEL}(?:\.${LABEL})*`;
-const IQN = new RegExp(String.raw`^iqn\.${DATE}\.${DOMAIN}(?::[a-z0-9.:-]+)?$`);
+/** Targets put into their names what no domain has: Synology's have the machine's name as it is. */
+const NAME_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?";
+const IQN = new RegExp(
+  String.raw`^iqn\.${DATE}\.${NAME_LABEL}(?:\.${NAME_LABEL})*(?::[A-Za-z0-9_.:-]+)?$`,
+);
 const EUI = /^eui\.[0-9a-f]{16}$/i;
 const NAA = /^naa\.(?:[0-9a-f]{16}|[0-9a-f]{32})$/i;
 
@@ -32,8 +36,9 @@ export function quoted(text: string): string {
 
 /**
  * A target's name as it is: "iqn.2026-01.org.example:disk-1", "eui." and 16 hexadecimal digits, or
- * "naa." and 16 or 32. Names beyond ASCII (RFC 3722) and those in upper case, which it maps to lower
- * case, are refused: nobody could tell whether the target has done the same.
+ * "naa." and 16 or 32. Upper case and "_" stay as they are written, although RFC 3722 maps the one to lower case
+ * and has no other: targets are called so, and know themselves by that very name. Names beyond ASCII are refused:
+ * nobody could tell in which of its forms the target has them.
  *
  * @throws BlockhaulError ERR_INVALID_REF
  */
@@ -50,9 +55,9 @@ export function faultOfTargetName(text: string): string | undefined {
     return `has ${text.length} characters; ${LONGEST_NAME} are the most`;
   }
   if (text.startsWith("iqn.")) {
-    const odd = /[^a-z0-9.:-]/u.exec(text)?.[0];
+    const odd = /[^A-Za-z0-9_.:-]/u.exec(text)?.[0];
     if (odd !== undefined)
-      return `has the character ${quoted(odd)} (a-z, 0-9, ".", ":", "-" may be)`;
+      return `has the character ${quoted(odd)} (A-Z, a-z, 0-9, ".", ":", "-", "_" may be)`;
     return IQN.test(text) ? undefined : "is not iqn.YYYY-MM.REVERSED.DOMAIN[:NAME]";
   }
   if (text.startsWith("eui.")) {

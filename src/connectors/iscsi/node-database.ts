@@ -1,8 +1,9 @@
 /** open-iscsi's node records: made by iscsiadm, and completed in their file, for secrets are no arguments. */
-import { readFile, rm } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import path from "node:path";
 
-import { draftOf, fileOfDraft, writeDurably } from "../../system/durable-file.js";
+import { fileOfDraft, removeDrafts, writeDurably } from "../../system/durable-file.js";
+import { readAsSecret, type Secret } from "../../system/secret.js";
 import { listFolder } from "../../system/sysfs.js";
 import type { Portal } from "../connection.js";
 import {
@@ -13,12 +14,8 @@ import {
 } from "./arguments.js";
 import { iscsiadm } from "./iscsiadm.js";
 import { formatPortal } from "./names.js";
-import {
-  discoveryRecordPaths,
-  parseRecordPath,
-  type RecordValues,
-  setRecordValues,
-} from "./node-record.js";
+import { discoveryRecordPaths, parseRecordPath } from "./node-record.js";
+import { hasLine, type RecordValues, setRecordValues } from "./record-text.js";
 
 /** Where open-iscsi keeps it: up to 2.1.9 and Debian, and from then on. */
 export const DATABASES = ["/etc/iscsi", "/var/lib/iscsi"] as const;
@@ -26,9 +23,20 @@ export const DATABASES = ["/etc/iscsi", "/var/lib/iscsi"] as const;
 /** In a record that we made. iscsiadm drops it when it writes the record anew, for whoever that is. */
 const MARK = "# made by blockhaul; it is removed with the session";
 
+/** Bytes; one of iscsiadm's has some 3000. */
+const LONGEST = 256 * 1024;
+
 /** Completes a record that we made, and marks it as ours: in its file, for secrets are no arguments. */
-export function completeRecord({ file, text }: NodeRecord, values: RecordValues): Promise<void> {
-  return writeDurably(file, `${MARK}\n${setRecordValues(text, values)}`);
+export async function completeRecord(
+  { file, text }: NodeRecord,
+  values: RecordValues,
+): Promise<void> {
+  const completed = setRecordValues(text, values, MARK);
+  try {
+    await writeDurably(file, completed.bytes);
+  } finally {
+    completed.wipe();
+  }
 }
 
 /**
@@ -39,30 +47,53 @@ export function completeRecord({ file, text }: NodeRecord, values: RecordValues)
 export async function removeNodeRecord(node: IscsiNode, marked: boolean): Promise<void> {
   await removeNodeDrafts(node);
   const { record } = await findRecord(node);
-  if (record === undefined || (marked && !record.text.includes(MARK))) return;
+  if (record === undefined || !isOurs(record, marked)) return;
   await iscsiadm("delete-node", deleteNodeArguments(node), { node });
 }
 
-/** A node record, as its file has it; secret. */
+/** A node record, as its file has it: secret, and to be wiped by whoever asked for it. */
 export interface NodeRecord {
   readonly file: string;
-  readonly text: string;
+  readonly text: Secret;
+}
+
+/** Wipes the record, of which nothing else is wanted. */
+function isOurs({ text }: NodeRecord, marked: boolean): boolean {
+  const isOurs = !marked || hasLine(text, MARK);
+  text.wipe();
+  return isOurs;
 }
 
 /** Removes a discovery record of ours; `marked` as for a node's. */
 export async function removeDiscoveryRecord(portal: Portal, marked: boolean): Promise<void> {
-  for (const file of discoveryRecordFiles(portal)) await rm(draftOf(file), { force: true });
+  const files = discoveryRecordFiles(portal);
+  for (const folder of new Set(files.map((file) => path.dirname(file)))) {
+    // Who completes one has the host's lock, as we have.
+    await removeDrafts(folder, (file) => files.includes(file), 0);
+  }
   const record = await findDiscoveryRecord(portal);
-  if (record === undefined || (marked && !record.text.includes(MARK))) return;
+  if (record === undefined || !isOurs(record, marked)) return;
   await iscsiadm("delete-discovery", deleteDiscoveryArguments(portal), { node: { portal } });
 }
 
 export async function findDiscoveryRecord(portal: Portal): Promise<NodeRecord | undefined> {
   for (const file of discoveryRecordFiles(portal)) {
-    const text = await readFile(file, "utf8").catch(() => undefined);
+    const text = await readRecord(file);
     if (text !== undefined) return { file, text };
   }
   return undefined;
+}
+
+/** Undefined where there is none, or a folder. */
+async function readRecord(file: string): Promise<Secret | undefined> {
+  const handle = await open(file, "r").catch(() => undefined);
+  try {
+    return handle && (await readAsSecret(handle, LONGEST));
+  } catch {
+    return undefined;
+  } finally {
+    await handle?.close();
+  }
 }
 
 function discoveryRecordFiles(portal: Portal): string[] {
@@ -95,7 +126,7 @@ export async function findRecord({
       groupTag ??= place.bound?.groupTag;
       if (place.bound !== undefined && place.bound.interface !== INTERFACE) continue;
       const absolute = path.join(database, file);
-      const text = await readFile(absolute, "utf8").catch(() => undefined);
+      const text = await readRecord(absolute);
       if (text !== undefined) return { record: { file: absolute, text } };
     }
   }

@@ -16,9 +16,6 @@ export interface ListedNode {
 
 const NODE = String.raw`(?:\[(\S+)\]|([^\s[\]]+)):(\d{1,5}),(-?\d{1,10}) (\S+)`;
 const LISTED_NODE = new RegExp(`^${NODE}$`);
-export const RECORD_BEGIN = "# BEGIN RECORD";
-export const RECORD_END = "# END RECORD";
-const EMPTY = "<empty>";
 
 /** `iscsiadm -m discovery` and `iscsiadm -m node`: "[fd00::1]:3260,1 iqn.2026-01.test:a". */
 export function parseNodes(output: string): ListedNode[] {
@@ -26,22 +23,6 @@ export function parseNodes(output: string): ListedNode[] {
     const [, ...node] = LISTED_NODE.exec(line) ?? [];
     return listedNode(node) ?? [];
   });
-}
-
-/** Records: of `iscsiadm -m node -T … -p …`, of `-m discoverydb`, or the text of a file of its database. */
-export function parseRecords(output: string): ReadonlyMap<string, string>[] {
-  const records: Map<string, string>[] = [];
-  let record: Map<string, string> | undefined;
-  for (const line of linesOf(output)) {
-    if (line.startsWith(RECORD_END)) record = undefined;
-    if (line.startsWith(RECORD_BEGIN)) {
-      record = new Map();
-      records.push(record);
-    }
-    const [, key, value] = /^([^\s=#]+)\s+=\s+(.*\S)\s*$/s.exec(line) ?? [];
-    if (key !== undefined && value !== undefined) record?.set(key, value === EMPTY ? "" : value);
-  }
-  return records;
 }
 
 function listedNode(parts: readonly (string | undefined)[]): ListedNode | undefined {

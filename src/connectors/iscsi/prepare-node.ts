@@ -1,19 +1,19 @@
 import type { Attachment } from "../../attachments/attachment.js";
 import { BlockhaulError } from "../../errors.js";
-import type { ChapAuth, SessionTimeouts } from "../connection.js";
+import type { CheckedChapAuth, SessionTimeouts } from "../connection.js";
 import { type IscsiNode, newNodeArguments } from "./arguments.js";
 import { iscsiadm } from "./iscsiadm.js";
 import { formatPortal } from "./names.js";
 import { completeRecord, DATABASES, findRecord, type NodeRecord } from "./node-database.js";
-import { nodeAuthValues, type RecordValues } from "./node-record.js";
-import { parseRecords } from "./output.js";
+import { nodeAuthValues } from "./node-record.js";
+import { type RecordValues, recordSays } from "./record-text.js";
 import { nodeStep } from "./steps.js";
 import { settingsOfTimeouts } from "./timeouts.js";
 
 export interface NodeWish extends IscsiNode {
   /** The target portal group, where the portal told. */
   readonly groupTag?: number | undefined;
-  readonly auth?: ChapAuth | undefined;
+  readonly auth?: CheckedChapAuth | undefined;
   readonly timeouts: SessionTimeouts;
 }
 
@@ -32,8 +32,12 @@ export async function ensureNodeRecord(
   const data = { iqn, host: portal.host, port: portal.port };
   const { record, groupTag } = await findRecord(wish);
   if (record !== undefined) {
-    await attachment.share(nodeStep, data);
-    return useRecord(record, wish);
+    try {
+      await attachment.share(nodeStep, data);
+      return useRecord(record, wish);
+    } finally {
+      record.text.wipe();
+    }
   }
   await attachment.record(nodeStep, data);
   // Without its group, it would take the place of everybody's records of that portal.
@@ -44,22 +48,23 @@ export async function ensureNodeRecord(
       message: `iscsiadm made a node record of ${iqn}, but it is in none of ${DATABASES.join(", ")}`,
     });
   }
-  await completeRecord(made, settingsOf(wish));
+  try {
+    await completeRecord(made, settingsOf(wish));
+  } finally {
+    made.text.wipe();
+  }
   await attachment.amend(nodeStep, { ...data, marked: true });
   return { scansAll: false };
 }
 
 function useRecord({ text }: NodeRecord, wish: NodeWish): { scansAll: boolean } {
-  const [settings] = parseRecords(text);
-  const wanted = wish.auth === undefined ? {} : nodeAuthValues(wish.auth);
-  const isSame = Object.entries(wanted).every(([name, value]) => settings?.get(name) === value);
-  if (!isSame) {
+  if (wish.auth !== undefined && !recordSays(text, nodeAuthValues(wish.auth))) {
     throw new BlockhaulError("ERR_IN_USE", {
       message: `a node record of ${wish.iqn} at ${formatPortal(wish.portal)} is there already, with other credentials`,
       hint: "it is not ours to change: give it these credentials, or delete it with iscsiadm",
     });
   }
-  return { scansAll: settings?.get("node.session.scan") !== "manual" };
+  return { scansAll: !recordSays(text, { "node.session.scan": "manual" }) };
 }
 
 /** What our record says beyond the host's defaults: one LUN is scanned by hand, and nothing at boot. */

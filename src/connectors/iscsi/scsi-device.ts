@@ -19,7 +19,8 @@ const DD: Program = { name: "dd", package: "coreutils" };
 
 /** A LUN as the kernel sees it. */
 export interface ScsiDevice {
-  readonly lun: number;
+  /** The kernel's number of it, which is the address that it is reached at: `report-luns.ts` says more. */
+  readonly address: number;
   /** "/sys/devices/platform/host3/session1/target3:0:0/3:0:0:1" */
   readonly folder: string;
   /** "sda"; absent of what is no disk, or not one yet. */
@@ -31,19 +32,22 @@ export async function devicesOf(session: Session): Promise<ScsiDevice[]> {
   const devices: ScsiDevice[] = [];
   for (const target of await listFolder(session.folder)) {
     if (!target.startsWith("target")) continue;
-    for (const address of await listFolder(path.join(session.folder, target))) {
-      const lun = /^\d+:\d+:\d+:(\d+)$/.exec(address)?.[1];
-      if (lun === undefined) continue;
-      const folder = path.join(session.folder, target, address);
+    for (const entry of await listFolder(path.join(session.folder, target))) {
+      const address = /^\d+:\d+:\d+:(\d+)$/.exec(entry)?.[1];
+      if (address === undefined) continue;
+      const folder = path.join(session.folder, target, entry);
       const [name] = await listFolder(path.join(folder, "block"));
-      devices.push({ lun: Number(lun), folder, ...(name === undefined ? {} : { name }) });
+      devices.push({ address: Number(address), folder, ...(name === undefined ? {} : { name }) });
     }
   }
   return devices;
 }
 
-export async function findDevice(session: Session, lun: number): Promise<ScsiDevice | undefined> {
-  return (await devicesOf(session)).find((device) => device.lun === lun);
+export async function findDevice(
+  session: Session,
+  address: number,
+): Promise<ScsiDevice | undefined> {
+  return (await devicesOf(session)).find((device) => device.address === address);
 }
 
 /** Whether it is a disk; targets show a controller of their own at LUN 0. */
@@ -117,9 +121,9 @@ export function nodeOf(
   );
 }
 
-/** Asks a target for one LUN; the kernel has its answer when this returns. */
-export async function scanLun({ host, target }: Session, lun: number): Promise<void> {
-  await writeAttribute(`/sys/class/scsi_host/host${host}/scan`, `0 ${target} ${lun}`);
+/** Asks a target what is at one address; the kernel has its answer when this returns. */
+export async function scanLun({ host, target }: Session, address: number): Promise<void> {
+  await writeAttribute(`/sys/class/scsi_host/host${host}/scan`, `0 ${target} ${address}`);
 }
 
 /**

@@ -4,7 +4,7 @@ import { BlockhaulError } from "../../errors.js";
 import { waitFor } from "../../system/wait.js";
 import { logoutSessionArguments } from "./arguments.js";
 import { flushBuffers } from "./flush.js";
-import { holdersOf, whatHolds } from "./holders.js";
+import { whatUses } from "./holders.js";
 import { iscsiadm } from "./iscsiadm.js";
 import {
   findMap,
@@ -17,7 +17,7 @@ import {
 import { formatPortal } from "./names.js";
 import { removeDiscoveryRecord, removeNodeRecord } from "./node-database.js";
 import { deleteDevice, devicesOf, findDevice, isDisk, type ScsiDevice } from "./scsi-device.js";
-import { findSession } from "./sessions.js";
+import { findSession, type Session } from "./sessions.js";
 
 const GONE_DEADLINE_MS = 30_000;
 const UNKNOWN_DEADLINE_MS = 2000;
@@ -53,7 +53,13 @@ type LunData = {
   readonly host: string;
   readonly port: number;
   readonly lun: number;
+  /** Where it is, for the kernel; of records that have none it is the LUN itself. */
+  readonly address?: number;
 };
+
+export function lunData({ iqn, portal }: Session, lun: number, address: number): LunData {
+  return { iqn, host: portal.host, port: portal.port, lun, address };
+}
 
 type MapData = { readonly uuid: string };
 
@@ -89,7 +95,7 @@ export const sessionStep: StepKind<SessionData> = {
     for (const device of await devicesOf(session)) {
       if (!(await isDisk(device))) continue;
       // A LUN of others: the session is theirs from now on.
-      if (!data.scansAll || (await isHeld(device))) return;
+      if (!data.scansAll || (await isUsed(device))) return;
       await deleteDevice(device);
     }
     const args = logoutSessionArguments(session.sid);
@@ -112,16 +118,19 @@ export const lunStep: StepKind<LunData> = {
   key: (data) => `${data.lun} of ${nodeText(data)}`,
   describe: (data) => `LUN ${data.lun} of ${nodeText(data)}`,
   undo: async (data) => {
-    const session = await findSession(data.iqn, portalOf(data));
-    const device = session && (await findDevice(session, data.lun));
+    const device = await deviceOfStep(data);
     if (device !== undefined) await removeDevice(device);
   },
   device: async (data) => {
-    const session = await findSession(data.iqn, portalOf(data));
-    const device = session && (await findDevice(session, data.lun));
+    const device = await deviceOfStep(data);
     return device?.name === undefined ? undefined : `/dev/${device.name}`;
   },
 };
+
+async function deviceOfStep(data: LunData): Promise<ScsiDevice | undefined> {
+  const session = await findSession(data.iqn, portalOf(data));
+  return session && findDevice(session, data.address ?? data.lun);
+}
 
 export const mapStep: StepKind<MapData> = {
   name: "multipath-map",
@@ -139,20 +148,25 @@ export const mapStep: StepKind<MapData> = {
 };
 
 async function removeMap(map: MultipathMap): Promise<void> {
-  const holder = await whatHolds(map.device);
-  if (holder !== undefined) throw inUse(holder, map.name);
+  const holder = await whatUses(map.device);
+  if (holder !== undefined) throw inUse(holder, map.device);
   await flushBuffers(map.device);
-  if (!(await flushMap(map))) throw inUse(`${map.name} does not go`, map.name);
+  if (!(await flushMap(map))) throw inUse(`${map.name} does not go`, map.device);
 }
 
-async function removeDevice(device: ScsiDevice): Promise<void> {
+/**
+ * Takes a device away that a step lists, and its map with it where that has no other path.
+ *
+ * @throws BlockhaulError ERR_IN_USE where somebody uses it, naming them
+ */
+export async function removeDevice(device: ScsiDevice): Promise<void> {
   const { name } = device;
   if (name !== undefined) {
     // multipathd may have claimed it after we looked last; a map with other paths left stays.
     const map = await mapOver(name);
     if (map !== undefined && (await pathsOf(map)).length === 1) await removeMap(map);
     const isPath = (await mapOver(name)) !== undefined;
-    const holder = isPath ? undefined : await whatHolds(name);
+    const holder = isPath ? undefined : await whatUses(name);
     if (holder !== undefined) throw inUse(holder, name);
     if (!isPath) await flushBuffers(name);
   }
@@ -160,11 +174,8 @@ async function removeDevice(device: ScsiDevice): Promise<void> {
   if (name !== undefined) await waitUntilForgotten(name);
 }
 
-async function isHeld({ name }: ScsiDevice): Promise<boolean> {
-  return (
-    name !== undefined &&
-    ((await holdersOf(name)).length > 0 || (await whatHolds(name)) !== undefined)
-  );
+async function isUsed({ name }: ScsiDevice): Promise<boolean> {
+  return name !== undefined && (await whatUses(name)) !== undefined;
 }
 
 function unknownToIscsid(sid: number): BlockhaulError {
@@ -176,6 +187,9 @@ function unknownToIscsid(sid: number): BlockhaulError {
 function inUse(what: string, name: string | undefined): BlockhaulError {
   return new BlockhaulError("ERR_IN_USE", {
     message: what,
-    hint: name === undefined ? undefined : `stop what uses it: \`lsblk /dev/${name}\` shows it`,
+    hint:
+      name === undefined
+        ? undefined
+        : `stop what uses it: \`lsblk /dev/${name}\` and \`fuser -v /dev/${name}\` show it`,
   });
 }

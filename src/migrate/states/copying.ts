@@ -19,6 +19,6 @@ export async function enterCopying(migration: Migration): Promise<CopyReport | u
     return moveBytes(migration, migration.frozenRef);
   }
   if (record.method === "copy") await carrySnapshots(migration);
-  else await goShortWay(migration);
+  else return goShortWay(migration);
   return undefined;
 }

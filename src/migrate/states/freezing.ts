@@ -2,10 +2,11 @@
 import { BlockhaulError, toBlockhaulError } from "../../errors.js";
 import { checkGuards, throwRefusal } from "../../guards/check.js";
 import { pastDeadClients } from "../dead-client.js";
+import { identityAt } from "../identity.js";
 import { type Migration, openSource } from "../migration.js";
 import { findSnapshot } from "../snapshots.js";
 import { stampSource } from "../source-stamp.js";
-import { snapshotName } from "../target-name.js";
+import { nameVolume, snapshotName } from "../target-name.js";
 
 export async function enterFreezing(migration: Migration): Promise<void> {
   await migration.enter("freezing");
@@ -52,7 +53,7 @@ async function takeSnapshot(migration: Migration): Promise<void> {
   const name = snapshotName(migration.id);
   try {
     const snapshot = await createSnapshot.call(driver, location, { name });
-    await migration.note({ snapshot: formatRef.call(driver, snapshot) });
+    await noteSnapshot(migration, formatRef.call(driver, snapshot));
   } catch (thrown) {
     const error = toBlockhaulError(thrown, {
       side: "source",
@@ -68,10 +69,15 @@ async function takeSnapshot(migration: Migration): Promise<void> {
   }
 }
 
+async function noteSnapshot(migration: Migration, snapshot: string): Promise<void> {
+  const snapshotIdentity = await identityAt(await nameVolume(snapshot));
+  await migration.note({ snapshot, snapshotIdentity });
+}
+
 /** The snapshot that a run took before it was killed. */
 async function useSnapshot(migration: Migration, name: string): Promise<void> {
   const found = await findSnapshot(migration, name);
-  if (found !== undefined) return migration.note({ snapshot: found });
+  if (found !== undefined) return noteSnapshot(migration, found);
   throw new BlockhaulError("ERR_EXISTS", {
     side: "source",
     volume: migration.record.source.ref,

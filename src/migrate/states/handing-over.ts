@@ -1,4 +1,5 @@
 /** handing-over: names change hands, and only then the source may go. Every step can be done again. */
+import { type Before, lookBefore, lookBehind } from "../handover-look.js";
 import type { Migration } from "../migration.js";
 import { renameOnce } from "../rename.js";
 import { dropSnapshot } from "../snapshots.js";
@@ -9,6 +10,8 @@ import { asideName, besides, nameIn, nameVolume } from "../target-name.js";
 
 export async function enterHandingOver(migration: Migration): Promise<void> {
   await migration.enter("handing-over");
+  const isStillNamed = migration.record.settings.rename && !migration.hasDone("setting-aside");
+  const before = isStillNamed ? await lookBefore(migration) : undefined;
   if (!migration.hasDone("beforeHandover")) {
     await migration.runHook("beforeHandover");
     await checkUnchanged(migration);
@@ -19,7 +22,7 @@ export async function enterHandingOver(migration: Migration): Promise<void> {
     await checkTarget(migration);
   }
   await migration.release("claim");
-  if (migration.record.settings.rename) await setAside(migration);
+  if (migration.record.settings.rename) await setAside(migration, before);
   await renameTarget(migration);
   if (!migration.hasDone("afterHandover")) {
     await migration.runHook("afterHandover");
@@ -39,7 +42,7 @@ async function checkSinceThen(migration: Migration): Promise<void> {
   await checkUnchanged(migration);
 }
 
-async function setAside(migration: Migration): Promise<void> {
+async function setAside(migration: Migration, before?: Before): Promise<void> {
   if (migration.hasDone("set-aside")) return;
   const source = await migration.source();
   const aside = besides(source, asideName(nameIn(source), migration.id));
@@ -47,6 +50,15 @@ async function setAside(migration: Migration): Promise<void> {
   const { identity } = migration.record.source;
   await renameOnce(source, aside, identity);
   await migration.did("set-aside");
+  if (before === undefined) return;
+  try {
+    await lookBehind(migration, before);
+  } catch (error) {
+    await renameOnce(aside, source, identity);
+    await migration.didNot("set-aside");
+    await migration.didNot("setting-aside");
+    throw error;
+  }
 }
 
 async function renameTarget(migration: Migration): Promise<void> {

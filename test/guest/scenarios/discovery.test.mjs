@@ -1,4 +1,4 @@
-// @guest memory=768 limit=180
+// @guest memory=768 limit=1800
 // What a portal offers, with CHAP and without: nothing of it may stay in open-iscsi's database.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// @guest memory=1024 disks=64 limit=600 modules=dm-mod
+// @guest memory=1024 disks=64 limit=1800 modules=dm-mod
 // Processes that are killed between any two things that they do, and reboots: `cleanup` finishes, as often as it is run.
 
 import assert from "node:assert/strict";
@@ -17,6 +17,7 @@ import {
   openVolume,
 } from "blockhaul";
 
+import { changeRecord } from "../../support/guest/change-record.mjs";
 import { exec, must, scratch, until } from "../../support/guest/exec.mjs";
 import { attachments, iqn, mib, randomFile, refused, Ways } from "../../support/guest/failures.mjs";
 import { startIscsid, startMultipathd, stopMultipathd } from "../../support/guest/host.mjs";
@@ -169,17 +170,7 @@ describe("a reboot", () => {
       writeFileSync(`/sys/class/scsi_device/${address}/device/delete`, "1");
     }
     await node.logout();
-    changeRecord(id, { bootId: "another" });
-  }
-
-  /**
-   * @param {string} id
-   * @param {object} changes
-   */
-  function changeRecord(id, changes) {
-    const file = `${attachments}/${id}.json`;
-    const record = JSON.parse(readFileSync(file, "utf8"));
-    writeFileSync(file, JSON.stringify({ ...record, ...changes }));
+    changeRecord(`${attachments}/${id}.json`, { bootId: "another" });
   }
 
   ways.fails("an attachment of another boot is abandoned", async () => {
@@ -225,7 +216,7 @@ describe("a reboot", () => {
       const record = readFileSync(file);
       await detachVolume(id);
       writeFileSync(file, record);
-      changeRecord(id, changes);
+      changeRecord(`${attachments}/${id}.json`, changes);
       await cleanUp();
     }
   });
@@ -244,11 +235,11 @@ describe("a detach", () => {
     await must("mount", [path, folder]);
     await refused(detachVolume(id), {
       code: "ERR_IN_USE",
-      message: /could not undo the LUN 2 .* is mounted at .*mounted/,
+      message: /could not undo the LUN 2 .* it is mounted on .*mounted/,
       hint: /cleanup/,
     });
     const [{ failure } = {}] = await listAttachments();
-    assert.match(failure ?? "", /is mounted at/);
+    assert.match(failure ?? "", /is mounted on/);
     const [{ error } = {}] = await cleanUpAttachments();
     assert.equal(error?.code, "ERR_IN_USE");
     await refused(openVolume(ref.replace("/1?", "/2?")), {
@@ -265,7 +256,10 @@ describe("a detach", () => {
   ways.fails("while device-mapper holds the device", async () => {
     const { id, path } = await attachVolume(ref);
     await must("dmsetup", ["create", "held", "--table", `0 8 linear ${path} 0`]);
-    await refused(detachVolume(id), { code: "ERR_IN_USE", message: /is used by dm-\d+ \(held\)/ });
+    await refused(detachVolume(id), {
+      code: "ERR_IN_USE",
+      message: /it is held by the device-mapper device held \(dm-\d+\)/,
+    });
     await must("dmsetup", ["remove", "held"]);
     await cleanUp();
   });
@@ -312,7 +306,8 @@ describe("a detach", () => {
       await must("dmsetup", ["create", "held", "--table", `0 8 linear ${first.path} 0`]);
       await refused(detachVolume(first.id), {
         code: "ERR_IN_USE",
-        message: /could not undo the multipath map .* is used by dm-\d+ \(held\)/,
+        message:
+          /could not undo the multipath map .* it is held by the device-mapper device held \(dm-\d+\)/,
       });
       await must("dmsetup", ["remove", "held"]);
       for (const { error } of await cleanUpAttachments()) assert.equal(error, undefined);

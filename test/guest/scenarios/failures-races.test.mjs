@@ -1,4 +1,4 @@
-// @guest memory=1024 disks=64 limit=400 modules=dm-mod
+// @guest memory=1024 disks=64 limit=1800 modules=dm-mod
 // Several at once, others' sessions, LUNs that become other volumes, and secrets that nobody else may see.
 
 import assert from "node:assert/strict";
@@ -208,7 +208,8 @@ describe("a LUN that becomes another volume", () => {
     await must("dmsetup", ["create", "held", "--table", `0 8 linear ${path} 0`]);
     await refused(openVolume(refOf(1)), {
       code: "ERR_IN_USE",
-      message: /has a device left of an earlier volume, and .* is used by dm-\d+ \(held\)/,
+      message:
+        /is left of an earlier volume, and .* it is held by the device-mapper device held \(dm-\d+\)/,
     });
     await must("dmsetup", ["remove", "held"]);
     for (const { error } of await cleanUpAttachments()) assert.equal(error, undefined);

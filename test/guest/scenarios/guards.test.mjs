@@ -1,4 +1,4 @@
-// @guest memory=768 disks=96,96 limit=240 modules=raid1
+// @guest memory=768 disks=96,96 limit=1200 modules=raid1
 // What a copy refuses of LVM, md, dm-crypt, LIO and several paths to a LUN, all of them real.
 
 import assert from "node:assert/strict";

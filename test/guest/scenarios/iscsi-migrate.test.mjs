@@ -1,4 +1,4 @@
-// @guest memory=2048 disks=256 limit=600
+// @guest memory=2048 disks=256 limit=1800
 // A file system with real files on its way through iSCSI, LVM and Ceph RBD, judged by tools that are not ours: the
 // bytes where the target itself keeps them, the file system's own check, and each file's sum once it is mounted.
 

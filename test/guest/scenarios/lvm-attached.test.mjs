@@ -1,4 +1,4 @@
-// @guest memory=1024 disks=256 limit=900
+// @guest memory=1024 disks=256 limit=1800
 // Logical volumes opened over iSCSI through LIO and tgt, copies from snapshots, and what killed processes leave.
 
 import assert from "node:assert/strict";
@@ -239,7 +239,7 @@ describe("copy --snapshot", () => {
           said += text;
         });
       }
-      await until("it copies", () => said.includes('"copying"'), 60_000);
+      await until("it copies", () => said.includes('"copying"'));
       const ended = once(child, "exit");
       child.kill("SIGKILL");
       await ended;

@@ -1,4 +1,4 @@
-// @guest memory=512 disks=192 limit=300
+// @guest memory=512 disks=192 limit=1500
 // Logical volumes listed, resized, renamed, and copied within their thin pool; judged by lvs and cmp.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// @guest memory=1024 disks=256 limit=900
+// @guest memory=1024 disks=256 limit=1800
 // The conformance suite over a logical volume that each open exports through LIO and attaches through iscsiadm.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// @guest memory=2048 limit=600
+// @guest memory=2048 limit=1800
 // `blockhaul migrate` of a LUN with a file system to Ceph RBD: judged by cmp, e2fsck and rbd.
 
 import assert from "node:assert/strict";

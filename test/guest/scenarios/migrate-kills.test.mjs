@@ -1,4 +1,4 @@
-// @guest memory=2048 disks=256 limit=900
+// @guest memory=2048 disks=256 limit=1800
 // `blockhaul migrate` from LVM and iSCSI to Ceph RBD, killed in each of its states, and then resumed, or aborted: judged
 // by cmp, rbd and lvs.
 

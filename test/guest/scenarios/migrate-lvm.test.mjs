@@ -1,4 +1,4 @@
-// @guest memory=512 disks=256 limit=600
+// @guest memory=512 disks=256 limit=1800
 // `blockhaul migrate` between thin and thick logical volumes of one group: judged by cmp and lvs.
 
 import assert from "node:assert/strict";

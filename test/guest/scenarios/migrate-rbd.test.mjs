@@ -1,4 +1,4 @@
-// @guest memory=2048 disks=256 limit=600
+// @guest memory=2048 disks=256 limit=1800
 // `blockhaul migrate` of a file system with real files from LVM, thin and thick, to Ceph RBD and back, and of an image
 // with its snapshots to thin LVM: judged by cmp, e2fsck, rbd and lvs.
 
@@ -120,7 +120,7 @@ it("from RBD to thin LVM with its snapshots, larger by what its extents add, whi
   const report = await migrate("--with-snapshots", "ceph:old", "thin:new");
   assert.deepEqual(report.snapshots, ["monday", "tuesday"]);
   assert.equal(report.targetSize, size);
-  assert.match(report.notices.join("\n"), /the target has 16MiB, 1MiB more than the source/);
+  assert.match(report.notices.join("\n"), /the target has 16 MiB, 1 MiB more than the source/);
   const states = Object.entries({ "old@monday": "monday", "old@tuesday": "tuesday", old: "new" });
   for (const [state, name] of states) {
     const exported = await images.export(state);

@@ -1,4 +1,4 @@
-// @guest memory=768 limit=900
+// @guest memory=768 limit=1800
 // A LUN that several portals lead to: through multipathd's map, with a path that goes away, and without multipathd.
 
 import assert from "node:assert/strict";

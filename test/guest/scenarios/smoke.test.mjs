@@ -1,4 +1,4 @@
-// @guest memory=1024 disks=256 limit=240
+// @guest memory=1024 disks=256 limit=1200
 // The test bed itself, with the real tools alone: what other scenarios build on works.
 
 import assert from "node:assert/strict";

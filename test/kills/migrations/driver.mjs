@@ -73,18 +73,19 @@ export function momentousDriver(fileDriver, abilities, { around, moment }) {
       return around(what, action)(location);
     },
     closeVolume: around("close", async ({ volume }) => volume.close?.()),
-    deleteVolume: around("delete", async (location) => {
+    deleteVolume: around("delete", async (location, options) => {
       const left = await snapshotsOf(hidden, location);
       if (left.length > 0) {
         const message = `it has snapshots: ${left.map((one) => one.name).join(", ")}`;
         throw new BlockhaulError("ERR_IN_USE", { volume: location.path, message });
       }
-      await fileDriver.deleteVolume?.(location);
+      await fileDriver.deleteVolume?.(location, options);
     }),
     nameOf: ({ path: file }) => path.basename(file),
     siblingOf: ({ path: file }, other) => ({ path: path.join(path.dirname(file), other) }),
     places: fileDriver.places,
   };
+  if (fileDriver.identifyPlace) driver.identifyPlace = fileDriver.identifyPlace;
   if (renames) {
     driver.renameVolume = around("rename", async (location, to) => {
       const renamed = await fileDriver.renameVolume?.(location, to);

@@ -14,16 +14,18 @@ const SLOW = { bandwidthLimit: 2 * 1024 ** 2, requestSize: 64 * 1024 };
 /** How often the resume or the abort is killed as well. */
 const AGAIN = 0.4;
 
+/** Cases between two lines of progress. */
+const TOLD_EACH = 20;
+
 const WAYS = /** @type {const} */ (["resume", "abort"]);
 
 /**
- * The `index`th of `of` parts, from 1: all parts together are all cases.
- *
- * @typedef {{ index: number, of: number }} Part
+ * @typedef {import("../../../scripts/lib/rotation.mjs").Part} Part
  *
  * @typedef {object} Counts
  * @property {number} moments of undisturbed runs
  * @property {number} cases that there are, of which a sample or a part was run
+ * @property {number} left cases that were not run, for lack of time
  * @property {number} kills
  * @property {number} resumed to the end
  * @property {number} aborted
@@ -42,12 +44,33 @@ const WAYS = /** @type {const} */ (["resume", "abort"]);
  * @param {number} [options.sample] about how many cases of each variant, by the seed; all unless told
  * @param {Part} [options.part] one part of all cases; all unless told
  * @param {number} options.atOnce
+ * @param {() => boolean} [options.isTimeOver] whether to begin no further case
  * @param {(fault: string) => void} [options.onFault]
+ * @param {(line: string) => void} [options.onProgress] takes a line now and then
  * @returns {Promise<Counts>}
  */
-export async function killMigrations({ folder, variants, seed, sample, part, atOnce, onFault }) {
+export async function killMigrations({
+  folder,
+  variants,
+  seed,
+  sample,
+  part,
+  atOnce,
+  isTimeOver = () => false,
+  onFault,
+  onProgress,
+}) {
   /** @type {Counts} */
-  const counts = { moments: 0, cases: 0, kills: 0, resumed: 0, aborted: 0, unknown: 0, faults: [] };
+  const counts = {
+    moments: 0,
+    cases: 0,
+    left: 0,
+    kills: 0,
+    resumed: 0,
+    aborted: 0,
+    unknown: 0,
+    faults: [],
+  };
   const fault = (/** @type {string} */ text) => {
     counts.faults.push(text);
     onFault?.(text);
@@ -77,11 +100,19 @@ export async function killMigrations({ folder, variants, seed, sample, part, atO
       }
     }
   }
+  const all = cases.length;
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
-      for (let next = cases.shift(); next !== undefined; next = cases.shift()) await next();
+      while (!isTimeOver()) {
+        const next = cases.shift();
+        if (next === undefined) return;
+        await next();
+        const done = all - cases.length;
+        if (done % TOLD_EACH === 0) onProgress?.(`${done} of ${all} cases, ${counts.kills} kills`);
+      }
     }),
   );
+  counts.left = cases.length;
   return counts;
 }
 
@@ -165,7 +196,8 @@ async function bringToEnd(scene, id, way, counts) {
   if (now?.state === "done" || now?.state === "aborted") {
     return scene.expect(`${way} of what has ended`, ended.code, "ERR_INVALID_ARGUMENT");
   }
-  if (way === "abort" && now?.abortable === false) {
+  // A removal that has taken nothing yet is taken back.
+  if (way === "abort" && now?.abortable === false && ended.state !== end) {
     scene.expect("abort of what deletes its source", ended.code, "ERR_INVALID_ARGUMENT");
     const resumed = await scene.run({ action: "resume", id });
     return scene.expect("resume", resumed.state ?? resumed.message, "done");

@@ -27,16 +27,16 @@ class FileLeaseTest : public testing::Test {
 
 TEST_F(FileLeaseTest, NobodyWritesToAFileThatIsOnlyRead) {
   const UniqueDescriptor other(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-  EXPECT_TRUE(nobody_writes(reader_.get()));
-  EXPECT_TRUE(nobody_writes(reader_.get()));
+  EXPECT_EQ(who_writes(reader_.get()), Writers::none);
+  EXPECT_EQ(who_writes(reader_.get()), Writers::none);
 }
 
 TEST_F(FileLeaseTest, AWriterIsSeen) {
   {
     const UniqueDescriptor writer(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
-    EXPECT_FALSE(nobody_writes(reader_.get()));
+    EXPECT_EQ(who_writes(reader_.get()), Writers::some);
   }
-  EXPECT_TRUE(nobody_writes(reader_.get()));
+  EXPECT_EQ(who_writes(reader_.get()), Writers::none);
 }
 
 TEST_F(FileLeaseTest, AMappingThatOutlivesItsDescriptorIsSeen) {
@@ -45,13 +45,13 @@ TEST_F(FileLeaseTest, AMappingThatOutlivesItsDescriptorIsSeen) {
   void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, writer.get(), 0);
   ASSERT_NE(memory, MAP_FAILED);
   writer = UniqueDescriptor();
-  EXPECT_FALSE(nobody_writes(reader_.get()));
+  EXPECT_EQ(who_writes(reader_.get()), Writers::some);
   ::munmap(memory, 4096);
-  EXPECT_TRUE(nobody_writes(reader_.get()));
+  EXPECT_EQ(who_writes(reader_.get()), Writers::none);
 }
 
 TEST_F(FileLeaseTest, NoLeaseIsKept) {
-  EXPECT_TRUE(nobody_writes(reader_.get()));
+  EXPECT_EQ(who_writes(reader_.get()), Writers::none);
   // With a lease in its way, this would fail.
   const UniqueDescriptor writer(::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   EXPECT_TRUE(writer);
@@ -59,7 +59,7 @@ TEST_F(FileLeaseTest, NoLeaseIsKept) {
 
 TEST_F(FileLeaseTest, OfADeviceNobodyCanSay) {
   const UniqueDescriptor device(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  EXPECT_FALSE(nobody_writes(device.get()));
+  EXPECT_EQ(who_writes(device.get()), Writers::unknown);
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ TEST_F(FileLockTest, DoesNotOutliveItsHolderInAProgramThatItStarted) {
 // One file with a lock for each job, and for each target.
 TEST_F(FileLockTest, OfOnePlaceKeepsOthersFromThatPlaceAlone) {
   const auto take_place = [this](std::uint64_t place) {
-    auto taken = RegionLock::take(path_, place);
+    auto taken = RegionLock::take(path_, {.start = place});
     EXPECT_TRUE(taken) << taken.error().message;
     return taken ? std::move(taken.value()) : nullptr;
   };

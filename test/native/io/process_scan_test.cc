@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
@@ -97,6 +99,8 @@ TEST_F(ProcessScanTest, NamesWhoHasAFileOpenForWriting) {
   EXPECT_EQ(scan.writers[0].process, std::min(writer.process(), appender.process()));
   EXPECT_EQ(scan.writers[1].process, std::max(writer.process(), appender.process()));
   EXPECT_FALSE(scan.writers[0].name.empty());
+  ASSERT_EQ(scan.readers.size(), 1U);
+  EXPECT_EQ(scan.readers[0].process, reader.process());
 }
 
 TEST_F(ProcessScanTest, LeavesItsOwnProcessOut) {
@@ -169,10 +173,56 @@ TEST_F(ProcessScanTest, NamesOneProcessOfEachOtherMountNamespace) {
   EXPECT_LE(scan.namespaces[0], 900002);
 }
 
-TEST_F(ProcessScanTest, FindsNothingWithoutProc) {
+TEST_F(ProcessScanTest, FindsWhoHasItMappedToWriteAndHasClosedIt) {
+  const std::string path = file("disk.img");
+  struct stat status {};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  std::array<char, 64> place{};
+  std::snprintf(place.data(), place.size(), "00000000 %02x:%02x %llu", major(status.st_dev),
+                minor(status.st_dev), static_cast<unsigned long long>(status.st_ino));
+  const auto maps = [&](const std::string& process, const std::string& rights) {
+    add_process(process, "/dev/null", "0");
+    std::ofstream(fs::path(proc_) / process / "maps")
+        << "7f0000000000-7f0000001000 r-xp 00000000 08:01 77  /usr/bin/true\n"
+        << "7f0000002000-7f0000003000 rw-p 00000000 00:00 0\n"
+        << "7f0000004000-7f0000005000 " << rights << " " << place.data() << "  " << path << "\n";
+  };
+  maps("900001", "rw-s");
+  maps("900002", "-w-s");
+  maps("900003", "r--s");
+  maps("900004", "rw-p");
+  const ProcessScan scan = scan_processes(std::vector{node_of(path)}, proc_);
+  ASSERT_EQ(scan.writers.size(), 2U);
+  EXPECT_EQ(scan.writers[0].process, 900001);
+  EXPECT_EQ(scan.writers[1].process, 900002);
+}
+
+TEST_F(ProcessScanTest, SaysThatThisProcessMayWrite) {
+  const std::string path = file("disk.img");
+  EXPECT_TRUE(scan_processes(std::vector{node_of(path)}).own.empty());
+  const UniqueDescriptor writer(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  EXPECT_EQ(scan_processes(std::vector{node_of(path)}).own.size(), 1U);
+}
+
+TEST_F(ProcessScanTest, FindsNothingWithoutProcAndSaysSo) {
   const ProcessScan scan = scan_processes({}, folder_.path("missing"));
   EXPECT_TRUE(scan.writers.empty());
   EXPECT_TRUE(scan.namespaces.empty());
+  EXPECT_TRUE(scan.incomplete);
+}
+
+TEST_F(ProcessScanTest, SaysThatAProcessCouldNotBeLookedInto) {
+  const std::string path = file("disk.img");
+  const std::vector nodes{node_of(path)};
+  add_process("900001", path, "0");
+  EXPECT_FALSE(scan_processes(nodes, proc_).incomplete);
+  // It has ended meanwhile.
+  fs::create_directories(fs::path(proc_) / "900002");
+  EXPECT_FALSE(scan_processes(nodes, proc_).incomplete);
+  // What is no folder fails for root, too.
+  fs::create_directories(fs::path(proc_) / "900003");
+  std::ofstream(fs::path(proc_) / "900003/fd") << "";
+  EXPECT_TRUE(scan_processes(nodes, proc_).incomplete);
 }
 
 }  // namespace

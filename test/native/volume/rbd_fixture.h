@@ -37,6 +37,7 @@ class RbdTest : public testing::Test {
   /// Runs Ceph's own tools, which share no code with this engine; gives what they print.
   std::string ceph(const std::string& arguments) const { return tool("ceph", arguments); }
   std::string rbd(const std::string& arguments) const { return tool("rbd", arguments); }
+  std::string rados(const std::string& arguments) const { return tool("rados", arguments); }
   /// What `rbd export` says the image holds.
   [[nodiscard]] Bytes exported(const std::string& spec) const;
 

@@ -36,7 +36,7 @@ mkdirSync(scratch, { recursive: true });
  * @param {ExecOptions} [options]
  * @returns {Promise<Ended>}
  */
-export async function exec(program, args = [], { input, env, cwd, timeoutMs = 120_000 } = {}) {
+export async function exec(program, args = [], { input, env, cwd, timeoutMs = 600_000 } = {}) {
   const child = spawn(program, args, {
     ...(cwd !== undefined && { cwd }),
     env: { ...process.env, ...env },
@@ -83,7 +83,7 @@ export async function must(program, args = [], options = {}) {
  * @param {number} [timeoutMs] 60 s unless told
  * @returns {Promise<Exclude<T, false | undefined>>} what it gave
  */
-export async function until(what, condition, timeoutMs = 60_000) {
+export async function until(what, condition, timeoutMs = 300_000) {
   const deadline = performance.now() + timeoutMs;
   // A condition may run a program, and what it waits for needs the same, only processor.
   for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, 300)) {

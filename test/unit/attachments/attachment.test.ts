@@ -46,6 +46,14 @@ async function attachmentWith(...ids: readonly string[]): Promise<Attachment> {
 }
 
 describe("an attachment", () => {
+  it("forgets a step whose thing is gone, and undoes the others", async () => {
+    const attachment = await attachmentWith("1", "2", "3");
+    await attachment.forget(exportStep, data("2"));
+    expect(stepsOnDisk()).toEqual(["1", "3"]);
+    await attachment.undo();
+    expect(undone).toEqual(["export 3", "export 1"]);
+  });
+
   it("is on disk from its beginning, for its owner only", async () => {
     const attachment = await openAttachment("array:a");
     expect(state.records).toEqual([
@@ -192,7 +200,7 @@ describe("an undo", () => {
     const attachment = await attachmentWith("1");
     state.write("0123456789ab.json", "{");
     await expect(attachment.undo()).rejects.toMatchObject({
-      code: "ERR_IO",
+      code: "ERR_JOURNAL",
       message: expect.stringContaining("0123456789ab.json is no record of an attachment"),
       hint: expect.stringContaining("undo by hand"),
     });

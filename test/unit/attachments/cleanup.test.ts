@@ -253,7 +253,7 @@ describe("the clean-up", () => {
       state.write(`${second}.json`, text);
       for (const doing of [cleanUpAttachments, listAttachments, () => detachVolume(first)]) {
         await expect(doing()).rejects.toMatchObject({
-          code: "ERR_IO",
+          code: "ERR_JOURNAL",
           message: expect.stringContaining(state.path(`${second}.json`)),
         });
       }
@@ -264,7 +264,7 @@ describe("the clean-up", () => {
   it("takes no copy of a record for one", async () => {
     const record = state.put({ id: first, steps: [exportOf(first)] });
     state.write(`${second}.json`, JSON.stringify(record));
-    await expect(cleanUpAttachments()).rejects.toMatchObject({ code: "ERR_IO" });
+    await expect(cleanUpAttachments()).rejects.toMatchObject({ code: "ERR_JOURNAL" });
     expect(undone).toEqual([]);
   });
 
@@ -272,7 +272,7 @@ describe("the clean-up", () => {
     state.put({ id: first, kept: true });
     state.write(`${first}.lock`, "");
     state.write(`${second}.lock`, "");
-    state.write(`.${second}.json.new`, "{");
+    state.write(`.${second}.json.0123456789abcdef.new`, "{");
     state.write("notes.txt", "of the administrator");
     await expect(cleanUpAttachments()).resolves.toEqual([]);
     expect(state.files).toEqual([`${first}.json`, `${first}.lock`, "notes.txt"]);

@@ -6,6 +6,7 @@ import {
   formatRecord,
   parseRecord,
 } from "../../../src/attachments/record.js";
+import { seal } from "../../../src/system/sealed.js";
 
 const value = fc.oneof(
   fc.string(),
@@ -56,7 +57,7 @@ describe("a record", () => {
     const anything = fc.oneof(fc.constant(undefined), fc.array(fc.string(), { minLength: 1 }));
     fc.assert(
       fc.property(record, fc.constantFrom(...names), anything, (made, name, other) => {
-        expect(parseRecord(JSON.stringify({ ...made, [name]: other }))).toBeUndefined();
+        expect(parseRecord(seal({ ...made, [name]: other }))).toBeUndefined();
       }),
     );
   });
@@ -82,8 +83,13 @@ describe("a record", () => {
     { steps: [{ kind: "export", data: { list: [] } }] },
   ])("is none with %j", (change) => {
     const [made] = fc.sample(record, { numRuns: 1, seed: 1 });
-    expect(parseRecord(JSON.stringify(made))).toBeDefined();
-    expect(parseRecord(JSON.stringify({ ...made, ...change }))).toBeUndefined();
+    expect(parseRecord(seal(made as object))).toBeDefined();
+    expect(parseRecord(seal({ ...made, ...change }))).toBeUndefined();
+  });
+
+  it("is none without its checksum", () => {
+    const [made] = fc.sample(record, { numRuns: 1, seed: 1 });
+    expect(parseRecord(JSON.stringify(made))).toBeUndefined();
   });
 
   it("is never made of garbage, and garbage is never thrown back", () => {

@@ -21,7 +21,7 @@ async function run(options: { json?: boolean; quiet?: boolean } = {}) {
   let stdout = "";
   let stderr = "";
   const output = (add: (text: string) => void) => ({
-    write: add,
+    lines: (lines: readonly string[]) => add(lines.map((line) => `${line}\n`).join("")),
     line: (text: string) => add(`${text}\n`),
     json: (value: object) => add(`${JSON.stringify(value)}\n`),
   });

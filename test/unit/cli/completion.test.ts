@@ -8,6 +8,7 @@ import { bashScript } from "../../../src/cli/completion/bash.js";
 import { fishScript } from "../../../src/cli/completion/fish.js";
 import { REF_SCHEMES } from "../../../src/cli/completion/words.js";
 import { zshScript } from "../../../src/cli/completion/zsh.js";
+import { itWhere } from "../../support/needs.js";
 import { completions, isInstalled, type Shell, typed } from "../../support/shells.js";
 import { Workspace } from "../../support/workspace.js";
 
@@ -17,6 +18,7 @@ const scripts: Readonly<Record<Shell, string>> = {
   fish: fishScript(COMMANDS),
 };
 const shells = Object.keys(scripts) as Shell[];
+const whyNotIn = (shell: Shell) => (isInstalled(shell) ? undefined : `${shell} is not installed`);
 const workspace = new Workspace();
 const commands = COMMANDS.map(({ name }) => name);
 
@@ -83,9 +85,9 @@ const expected: Readonly<Record<string, readonly string[] | Readonly<Record<Shel
 describe.each(shells)("the completion in %s", (shell) => {
   const setting = { script: `${scripts[shell]}\n${STUB[shell]}`, folder: workspace.folder };
   // CI has all three: scripts/lib/packages.mjs.
-  const inShell = it.skipIf(!isInstalled(shell));
+  const inShell = itWhere(whyNotIn(shell));
 
-  inShell("is what the line can go on with (skipped where the shell is missing)", async () => {
+  inShell("is what the line can go on with", async () => {
     const found = await completions(shell, setting, Object.keys(expected));
     const wanted = Object.values(expected).map((words) =>
       "bash" in words ? words[shell] : [...words],
@@ -104,9 +106,9 @@ describe.each(shells)("the completion in %s", (shell) => {
 });
 
 describe.each(["bash", "zsh"] as const)("a word completed in %s", (shell) => {
-  const inShell = it.skipIf(!isInstalled(shell));
+  const inShell = itWhere(whyNotIn(shell));
 
-  inShell("is finished, unless it is a scheme (skipped where the shell is missing)", async () => {
+  inShell("is finished, unless it is a scheme", async () => {
     const setting = { script: scripts[shell], folder: workspace.folder };
     const lines = ["blockhaul inf\tx", "blockhaul copy rb\tvms/a", "blockhaul copy my\tnull:"];
     expect(await typed(shell, setting, lines)).toEqual([
@@ -117,19 +119,16 @@ describe.each(["bash", "zsh"] as const)("a word completed in %s", (shell) => {
   });
 });
 
-it.skipIf(!isInstalled("zsh"))(
-  "zsh finds the completion as a file in its fpath, too (skipped where it is missing)",
-  async () => {
-    mkdirSync(workspace.path("functions"));
-    writeFileSync(workspace.path("functions/_blockhaul"), scripts.zsh);
-    const script = `fpath=(${workspace.path("functions")} $fpath); compinit -D -u`;
-    const setting = { script, folder: workspace.folder };
-    expect(await completions("zsh", setting, ["blockhaul ma", "blockhaul map --s"])).toEqual([
-      ["map"],
-      ["--summary"],
-    ]);
-  },
-);
+itWhere(whyNotIn("zsh"))("zsh finds the completion as a file in its fpath, too", async () => {
+  mkdirSync(workspace.path("functions"));
+  writeFileSync(workspace.path("functions/_blockhaul"), scripts.zsh);
+  const script = `fpath=(${workspace.path("functions")} $fpath); compinit -D -u`;
+  const setting = { script, folder: workspace.folder };
+  expect(await completions("zsh", setting, ["blockhaul ma", "blockhaul map --s"])).toEqual([
+    ["map"],
+    ["--summary"],
+  ]);
+});
 
 it.each(shells.filter(isInstalled))("the script for %s is one that it understands", (shell) => {
   const file = path.join(workspace.folder, `script.${shell}`);

@@ -2,7 +2,7 @@ import { BlockhaulError, type CopyPlan, type CopyReport, type JobStatus } from "
 import { describe, expect, it } from "vitest";
 
 import { createOptions } from "../../../src/cli/copy-ends.js";
-import { incompleteText, planText, summary } from "../../../src/cli/copy-report.js";
+import { incompleteText, planLines, summary } from "../../../src/cli/copy-report.js";
 import {
   checkLimits,
   checkNode,
@@ -18,10 +18,12 @@ import {
   rangeLines,
   StoppedBySignal,
 } from "../../../src/cli/error-report.js";
-import { jobsTable, jobText } from "../../../src/cli/job-report.js";
-import { resumedText } from "../../../src/cli/resuming.js";
+import { jobLines, jobsTable } from "../../../src/cli/job-report.js";
+import { resumedLines } from "../../../src/cli/resuming.js";
 import { alignFields, alignTable, plural } from "../../../src/cli/table.js";
 import { progressMode } from "../../../src/cli/watch.js";
+
+const textOf = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join("");
 
 describe("an error of the command", () => {
   const error = new BlockhaulError("ERR_NO_SPACE", {
@@ -85,8 +87,8 @@ describe("an error of the command", () => {
     const ranges = Array.from({ length: 23 }, (_, index) => ({ offset: index * 8, length: 4 }));
     const differs = new BlockhaulError("ERR_VERIFICATION", { message: "differs", ranges });
     const lines = explainError(differs, false);
-    expect(lines[1]).toBe("  4 at offset 0");
-    expect(lines[20]).toBe("  4 at offset 152");
+    expect(lines[1]).toBe("  4 bytes at offset 0");
+    expect(lines[20]).toBe("  4 bytes at offset 152");
     expect(lines[21]).toBe("  and 3 more");
     expect(rangeLines(ranges.slice(0, 20))).toHaveLength(20);
     expect(describeError(differs)).toMatchObject({ ranges, exitCode: 6 });
@@ -115,6 +117,9 @@ describe("the text of a copy", () => {
     threads: 1,
     digest: "xxh3:00",
     verification: undefined,
+    notIdentified: [],
+    sourceWrites: "none",
+    notExcluded: [],
     job: undefined,
   };
   const plan: CopyPlan = {
@@ -141,30 +146,30 @@ describe("the text of a copy", () => {
   };
 
   it("says what was moved, zeroed and skipped, how, and the digest", () => {
-    expect(summary(report)).toBe(`copied a.img to rbd:b
+    expect(textOf(summary(report))).toBe(`copied a.img to rbd:b
   10 GiB in 13 s, 800 MiB/s
   4 GiB moved, 1 GiB made zero, 5 GiB of zeros skipped
   by the engine, io_uring: 64 requests of 1MiB, 1 thread
   xxh3:00
 `);
-    const plain = summary({ ...report, zeroed: 0, skipped: 0, digest: undefined });
+    const plain = textOf(summary({ ...report, zeroed: 0, skipped: 0, digest: undefined }));
     expect(plain).toContain("  4 GiB moved\n");
     expect(plain).not.toContain("xxh3");
   });
 
   it("says what would be done", () => {
-    const text = planText(plan, { isNew: true });
+    const text = textOf(planLines(plan, { isNew: true }));
     expect(text).toContain("plan: 10 GiB (10737418240 bytes)");
     expect(text).toContain("to rbd:b, a new volume");
     expect(text).toContain("1 KiB/s at the most");
     expect(text).toContain("  journal: every 2.5 s\n");
     expect(text).not.toContain("read back");
     const missing = 'rbd:b: pool "b" does not exist';
-    expect(planText(plan, { isNew: true, missing })).toContain(
+    expect(textOf(planLines(plan, { isNew: true, missing }))).toContain(
       `to rbd:b, a new volume (now: ${missing})`,
     );
     const other = { ...plan, repair: true, verify: true, journal: false, salvage: true };
-    const otherText = planText({ ...other, iopsLimit: 500 }, { isNew: false });
+    const otherText = textOf(planLines({ ...other, iopsLimit: 500 }, { isNew: false }));
     expect(otherText).toContain("500 requests a second at the most");
     expect(otherText).toContain("digest: xxh3, and the target is read back and repaired");
     expect(otherText).toContain("journal: none");
@@ -172,23 +177,40 @@ describe("the text of a copy", () => {
   });
 
   it("says what was verified, what was tried again, and where it went on", () => {
-    const verification = { size: 10 * 1024 ** 3, differences: [], repaired: [], seconds: 4 };
-    const text = summary({
-      ...report,
-      begin: 6 * 1024 ** 3,
-      retries: 2,
-      mapFailures: 1,
-      verification,
-      job: "k3v9q2ab",
-    });
+    const verification = {
+      size: 10 * 1024 ** 3,
+      read: 10 * 1024 ** 3,
+      against: "what was read",
+      differences: [],
+      repaired: [],
+      seconds: 4,
+    } as const;
+    const text = textOf(
+      summary({
+        ...report,
+        begin: 6 * 1024 ** 3,
+        retries: 2,
+        mapFailures: 1,
+        verification,
+        job: "k3v9q2ab",
+      }),
+    );
     expect(text).toContain("  10 GiB, the last 4 GiB of it in 13 s");
     expect(text).toContain("  2 requests made once more\n");
     expect(text).toContain("all was read there\n");
-    expect(text).toContain("  verified: 10 GiB read back in 4.0 s, all as it was read\n");
+    expect(text).toContain(
+      "  verified: 10 GiB read back in 4.0 s, the target holds what was read of the source\n",
+    );
     expect(text).toContain("  job k3v9q2ab\n");
+    const both = textOf(
+      summary({ ...report, verification: { ...verification, against: "source" } }),
+    );
+    expect(both).toContain(
+      "10 GiB read back from both ends in 4.0 s, the target holds what the source does\n",
+    );
     const repaired = [{ offset: 4194304, length: 4194304 }];
-    expect(summary({ ...report, verification: { ...verification, repaired } })).toContain(
-      "written once more:\n    4MiB at offset 4194304\n",
+    expect(textOf(summary({ ...report, verification: { ...verification, repaired } }))).toContain(
+      "written once more:\n    4 MiB at offset 4194304\n",
     );
   });
 
@@ -197,18 +219,18 @@ describe("the text of a copy", () => {
       { offset: 512, length: 4096 },
       { offset: 1024 ** 2, length: 513 },
     ];
-    expect(summary({ ...report, bad })).toMatch(
-      /not complete; these are zeros:\n {2}4KiB at offset 512\n {2}513 at offset 1048576\n$/,
+    expect(textOf(summary({ ...report, bad }))).toMatch(
+      /not complete; these are zeros:\n {2}4 KiB at offset 512\n {2}513 bytes at offset 1048576\n$/,
     );
-    expect(incompleteText({ ...report, bad })).toMatch(/^rbd:b .* 4609 bytes .* 2 ranges/);
+    expect(incompleteText({ ...report, bad })).toMatch(/^rbd:b .*4609 bytes.* 2 ranges/);
   });
 
   it("of one that goes on says where, and what was read back", () => {
     const resumed = { id: "k3v9q2ab", source: "a", target: "b", size: 1000, checked: 200 };
-    expect(resumedText({ ...resumed, begin: 400, dropped: 0 })).toBe(
-      "job k3v9q2ab: a to b\n  goes on at 40%, 400 B of 1000 B; 200 B before it were read back\n",
+    expect(textOf(resumedLines({ ...resumed, begin: 400, dropped: 0 }))).toBe(
+      "job k3v9q2ab: a to b\n  goes on at 40%, 400 B of 1000 B; 200 B before it were read back and are right\n",
     );
-    expect(resumedText({ ...resumed, begin: 0, dropped: 400 })).toContain(
+    expect(textOf(resumedLines({ ...resumed, begin: 0, dropped: 400 }))).toContain(
       "400 B that were recorded",
     );
   });
@@ -246,7 +268,7 @@ describe("the text of jobs", () => {
         { ...job, state: "unreadable", source: undefined, target: undefined, createdAt: undefined },
       ],
       [],
-    ).split("\n");
+    );
     expect(lines[1]).toBe("k3v9q2ab  running      99%  a.img   rbd:b   2026-01-02T03:04:05Z");
     expect(lines[2]).toContain("paused       99%");
     expect(lines[3]).toContain("done        100%");
@@ -255,18 +277,18 @@ describe("the text of jobs", () => {
 
   it("of one says all of it, and how it goes on", () => {
     const limits = { bandwidthLimit: 1024, iopsLimit: 7 };
-    const running = jobText({ ...job, limits }, {}, context);
+    const running = textOf(jobLines({ ...job, limits }, {}, context));
     expect(running).toMatch(/^state +running, process 42$/m);
     expect(running).toMatch(/^limits +1 KiB\/s, 7 requests a second$/m);
     expect(running).not.toContain("go on with");
     const error = { code: "ERR_IO", message: "source a.img: read" };
     const bad = [{ offset: 0, length: 512 }];
     const failed: JobStatus = { ...job, state: "failed", resumable: true, error, bad };
-    const text = jobText(failed, { stateDir: "/other" }, context);
+    const text = textOf(jobLines(failed, { stateDir: "/other" }, context));
     expect(text).toMatch(/^error +source a.img: read \(ERR_IO\)$/m);
     expect(text).toMatch(/^go on with +blockhaul resume k3v9q2ab --state-dir \/other$/m);
-    expect(text).toMatch(/^could not be read:\n {2}512 at offset 0$/m);
-    expect(jobText(failed, { stateDir: "/state" }, context)).toMatch(/resume k3v9q2ab$/m);
+    expect(text).toMatch(/^could not be read:\n {2}512 bytes at offset 0$/m);
+    expect(textOf(jobLines(failed, { stateDir: "/state" }, context))).toMatch(/resume k3v9q2ab$/m);
   });
 });
 
@@ -356,12 +378,12 @@ it("tables are aligned", () => {
         ["long", "1000000"],
       ],
     ),
-  ).toBe("name    bytes\na           1\nlong  1000000\n");
+  ).toEqual(["name    bytes", "a           1", "long  1000000"]);
   expect(
     alignFields([
       ["a", "1"],
       ["long", "2"],
     ]),
-  ).toBe("a     1\nlong  2\n");
+  ).toEqual(["a     1", "long  2"]);
   expect([plural(1, "thread"), plural(2, "thread")]).toEqual(["1 thread", "2 threads"]);
 });

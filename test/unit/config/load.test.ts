@@ -1,10 +1,11 @@
-import { chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 
 import { loadConfig } from "../../../src/config/load.js";
 import { ConfigFiles, faultsOf } from "../../support/config-files.js";
+import { itWhere, needsRoot } from "../../support/needs.js";
 
 const files = new ConfigFiles();
 afterAll(() => files[Symbol.dispose]());
@@ -33,7 +34,7 @@ describe("a configuration", () => {
     expect([...config.backends.keys()]).toEqual(["images", "san1", "more"]);
     const images = config.backends.get("images");
     expect(images?.limits).toEqual({ parallel: 2, bandwidth: 200 * 1024 ** 2 });
-    expect(images?.locate("a")).toEqual({ path: "/srv/images/a" });
+    expect(images?.locate("a")).toEqual({ path: "/srv/images/a", noLinks: true });
     expect(config.backends.get("more")?.limits).toEqual({ bandwidth: 4096 });
     expect(config.origins).toContainEqual({
       path: ["backends", "san1", "portals", 0],
@@ -50,6 +51,8 @@ describe("a configuration", () => {
     "backends:\n",
     "backends: {}\nparallel: 1",
     "backends:\n  a: &a {driver: file, directory: /x}\n  b: *a\n",
+    // The last that has the name before the alias.
+    "backends:\n  a: {driver: &x file, directory: &x /x}\n  b: {driver: file, directory: *x}\n",
   ])("may be %j", async (text) => {
     expect(await files.faultsOf(text)).toEqual([]);
   });
@@ -125,7 +128,11 @@ x: !foo y
     ["backends: {a: &a {driver: file, directory: *a}}", /alias of itself/],
     [`a: ${"[".repeat(100)}${"]".repeat(100)}`, /nested too deeply/],
     [`a: ${"[".repeat(200_000)}`, /./],
-    ["#".repeat(2 * 1024 ** 2), /larger than 1 MiB/],
+    ["#".repeat(256 * 1024 + 1), /larger than 256 KiB/],
+    [Array.from({ length: 20_000 }, (_, index) => `k${index}: 1`).join("\n"), /too much in it/],
+    [`a: [${"1,".repeat(100_000)}]`, /too much in it/],
+    [`x: &x 1\n${"k: *x\n".repeat(30_000)}`, /there are more faults than these/],
+    ["- [}\n".repeat(50_000), /there are more faults than these/],
     ["a: !!binary aGk=", /there is no such tag/],
   ])("%.40j is refused", async (text, words) => {
     expect((await files.faultsOf(text)).join("\n")).toMatch(words);
@@ -220,24 +227,73 @@ describe("the files of a configuration", () => {
     ]);
   });
 
-  it("that anybody else can have written are refused", async () => {
-    const open = files.write("open.yaml", "parallel: 1\n", 0o646);
+  it.each([0o646, 0o664])("that others can write to are refused: %o", async (mode) => {
+    const open = files.write("open.yaml", "parallel: 1\n", mode);
     expect(await faultsOf(loadConfig(open))).toEqual([
-      expect.objectContaining({ message: expect.stringContaining("written to by everybody") }),
+      expect.objectContaining({
+        message: expect.stringMatching(/^can be written to by others \(mode 06..\): chmod go-w/),
+      }),
     ]);
     expect(await faultsOf(loadConfig(files.folder))).toHaveLength(1);
   });
 
-  it.skipIf(process.getuid?.() !== 0)(
-    "that are another user's are refused (only root can try)",
-    async () => {
-      const file = files.write("other.yaml", "parallel: 1\n");
-      chownSync(file, 12_345, 12_345);
-      expect(await faultsOf(loadConfig(file))).toEqual([
-        expect.objectContaining({ message: expect.stringContaining("belongs to another user") }),
-      ]);
-    },
-  );
+  it("that lie in a folder which others can write to are refused", async () => {
+    const named = files.write("lent/named.yaml", "parallel: 1\n");
+    chmodSync(path.dirname(named), 0o1777);
+    const faults = [
+      expect.objectContaining({
+        message: expect.stringMatching(/^lies in .*lent, which can be written to by others/),
+      }),
+    ];
+    expect(await faultsOf(loadConfig(named))).toEqual(faults);
+    const { here, own } = setUp();
+    files.write(here, "parallel: 1\n");
+    files.write(own, "parallel: 1\n");
+    chmodSync(path.join(files.folder, "xdg"), 0o777);
+    expect(await faultsOf(loadConfig(undefined))).toEqual([
+      expect.objectContaining({ message: expect.stringContaining("xdg, which can be written") }),
+    ]);
+    chmodSync(path.join(files.folder, "xdg"), 0o755);
+  });
+
+  it("of a working folder that others can write to are passed over, which is said", async () => {
+    const { here, own } = setUp();
+    files.write(here, "drivers: [./planted.mjs]\n");
+    files.write(own, "parallel: 5\n");
+    chmodSync(path.join(files.folder, "here"), 0o1777);
+    const told: unknown[] = [];
+    const config = await loadConfig(undefined, (file) => told.push(file));
+    expect(config.parallel).toBe(5);
+    expect(config.files[0]).toEqual({
+      path: path.join(files.folder, here),
+      found: true,
+      skipped: expect.stringMatching(/^lies in .*here, which can be written to by others/),
+    });
+    expect(told).toEqual([config.files[0]]);
+    // Nobody is told of what is not there.
+    rmSync(path.join(files.folder, here));
+    await loadConfig(undefined, (file) => told.push(file));
+    expect(told).toHaveLength(1);
+    chmodSync(path.join(files.folder, "here"), 0o755);
+  });
+
+  it("of a working folder that was removed are none", async () => {
+    setUp();
+    const gone = path.join(files.folder, "gone");
+    mkdirSync(gone);
+    process.chdir(gone);
+    rmSync(gone, { recursive: true });
+    const { files: found } = await loadConfig(undefined);
+    expect(found.map(({ path: file }) => file)).not.toContain(path.join(gone, "blockhaul.yaml"));
+  });
+
+  itWhere(needsRoot)("that are another user's are refused", async () => {
+    const file = files.write("other.yaml", "parallel: 1\n");
+    chownSync(file, 12_345, 12_345);
+    expect(await faultsOf(loadConfig(file))).toEqual([
+      expect.objectContaining({ message: expect.stringContaining("belongs to another user") }),
+    ]);
+  });
 
   it("that are no text are refused", async () => {
     const file = files.write("latin.yaml", "");

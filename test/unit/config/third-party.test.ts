@@ -1,4 +1,4 @@
-import { symlinkSync } from "node:fs";
+import { chmodSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
@@ -114,11 +114,36 @@ backends:
     expect(await files.faultsOf(`drivers: [./${name}]\n`)).toEqual([expect.stringMatching(words)]);
   });
 
-  it("that everybody can write to is not loaded", async () => {
-    files.write("open.mjs", "globalThis.wasLoaded = true;", 0o666);
-    expect(await files.faultsOf("drivers: [./open.mjs]")).toEqual([
-      expect.stringMatching(/open\.mjs can be written to by everybody/),
+  it.each([
+    ["itself", "open/driver.mjs"],
+    ["what it imports", "open/helper.mjs"],
+  ])("of which others can write to %s is not loaded", async (_what, name) => {
+    files.write("open/driver.mjs", "globalThis.wasLoaded = true;\nimport './helper.mjs';");
+    files.write("open/helper.mjs", "globalThis.wasLoaded = true;");
+    files.write(name, "globalThis.wasLoaded = true;", 0o666);
+    expect(await files.faultsOf("drivers: [./open/driver.mjs]")).toEqual([
+      expect.stringMatching(
+        new RegExp(`^1:11 the driver's code is not loaded: .*${name} can be written to by others`),
+      ),
     ]);
+    expect(globalThis).not.toHaveProperty("wasLoaded");
+    files.write(name, "", 0o644);
+  });
+
+  it("is not looked for in a working folder in which others can put packages", async () => {
+    using lent = new ConfigFiles();
+    lent.write("work/node_modules/planted/index.js", "globalThis.wasLoaded = true;");
+    lent.write("work/node_modules/planted/package.json", "{}");
+    chmodSync(lent.folder, 0o777);
+    const folder = process.cwd();
+    process.chdir(path.join(lent.folder, "work"));
+    try {
+      expect(await files.faultsOf("drivers: [planted]")).toEqual([
+        expect.stringMatching(/^1:11 there is no driver "planted"/),
+      ]);
+    } finally {
+      process.chdir(folder);
+    }
     expect(globalThis).not.toHaveProperty("wasLoaded");
   });
 

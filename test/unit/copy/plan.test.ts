@@ -14,13 +14,15 @@ describe("what a copy moved is read back", () => {
     ["with memory that is no multiple", [2, 5, 2, 1], [1, 2, 1]],
   ] as const)("with half of its window: %s", (_, given, expected) => {
     const [requests, memory, requestSize, threads] = given;
-    const plan = { requests, memory: memory * MiB, requestSize: requestSize * MiB, threads };
+    const window = { requests, memory: memory * MiB, requestSize: requestSize * MiB, threads };
+    const plan = { ...window, useExtents: true };
     const [fewer, less, drivers] = expected;
     expect(planReadBack(plan)).toEqual({
       requests: fewer,
       memory: less * MiB,
       requestSize: requestSize * MiB,
       threads: drivers,
+      useExtents: false,
     });
   });
 });

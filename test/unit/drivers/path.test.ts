@@ -6,12 +6,21 @@ import { formatPathRef, kindOfPath, parsePathRef } from "../../../src/drivers/pa
 it("a formatted path is read as the same path again", () => {
   const path = fc
     .string({ minLength: 1 })
-    .filter((text) => !text.includes("\0") && !text.startsWith("//"));
+    .filter((text) => !text.includes("\0") && !text.startsWith("//") && text !== "-");
   fc.assert(
     fc.property(path, fc.constantFrom("file" as const, "block" as const), (text, scheme) => {
       expect(parsePathRef(scheme, formatPathRef(scheme, { path: text }))).toEqual({ path: text });
     }),
   );
+});
+
+it("what stands for stdin or stdout names no file; ./- does", () => {
+  for (const scheme of ["file", "block"] as const) {
+    expect(() => parsePathRef(scheme, `${scheme}:-`)).toThrowError(
+      expect.objectContaining({ code: "ERR_INVALID_REF" }),
+    );
+    expect(parsePathRef(scheme, `${scheme}:./-`)).toEqual({ path: "./-" });
+  }
 });
 
 it.each([

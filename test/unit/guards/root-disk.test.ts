@@ -21,19 +21,19 @@ describe("the disk of the running system", () => {
     host.mounts(mount("8:2", "/") + mount("8:17", "/home"));
     for (const number of ["8:0", "8:1", "8:3"]) {
       expect(await check(number), number).toEqual({
-        isFree: false,
+        state: "refused",
         found: "it is on sda, the disk of /",
       });
     }
     for (const number of ["8:16", "8:17"]) {
-      expect((await check(number)).isFree, number).toBe(true);
+      expect((await check(number)).state, number).toBe("clear");
     }
   });
 
   it("is that of /boot, too", async () => {
     host.mounts(mount("8:2", "/") + mount("8:17", "/boot"));
     expect(await check("8:16")).toEqual({
-      isFree: false,
+      state: "refused",
       found: "it is on sdb, the disk of /boot",
     });
   });
@@ -46,9 +46,10 @@ describe("the disk of the running system", () => {
     host.device("dm-2", { number: "253:2", on: ["sdc"] });
     host.mounts(mount("253:0", "/"));
     for (const number of ["8:16", "8:3", "9:0", "253:1"]) {
-      expect((await check(number)).isFree, number).toBe(false);
+      expect((await check(number)).state, number).toBe("refused");
     }
-    for (const number of ["8:32", "253:2"]) expect((await check(number)).isFree, number).toBe(true);
+    for (const number of ["8:32", "253:2"])
+      expect((await check(number)).state, number).toBe("clear");
   });
 
   it("is the same by another path", async () => {
@@ -56,13 +57,13 @@ describe("the disk of the running system", () => {
     host.device("sdc", { number: "8:32", attributes, partitions: { sdc1: "8:33" } });
     host.device("sdd", { number: "8:48", attributes });
     host.mounts(mount("8:33", "/"));
-    expect((await check("8:48")).isFree).toBe(false);
+    expect((await check("8:48")).state).toBe("refused");
   });
 
   it("is nowhere where the root lies on none, as in a container", async () => {
     host.mounts("30 1 0:52 / / rw - overlay overlay rw,lowerdir=/x\n");
     expect(await check("8:0")).toEqual({
-      isFree: true,
+      state: "clear",
       found: "the root file system lies on no disk that this host shows",
     });
   });

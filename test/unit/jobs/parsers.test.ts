@@ -101,3 +101,19 @@ describe("what a job is told", () => {
     );
   });
 });
+
+describe("a note of ours that says nothing possible", () => {
+  it.each([
+    { type: "ended", at: {}, state: "done" },
+    { type: "ended", at: "2026-01-01T00:00:00Z", state: ["done"] },
+    {
+      type: "ended",
+      at: "2026-01-01T00:00:00Z",
+      state: "failed",
+      error: { code: {}, message: "x" },
+    },
+    { type: "begun", at: "2026-01-01T00:00:00Z", pid: "1", bootId: "b" },
+  ])("makes the journal one that nobody goes on by: %j", (note) => {
+    expect(() => parseNotes([JSON.stringify(note)])).toThrow(/a note of the journal is damaged/);
+  });
+});

@@ -22,12 +22,12 @@ beforeEach(() => {
 const end = (identity: string) => ({ ref: identity, identity, size: 5, blockSize: 1 });
 
 /** A job that ended, or was killed. */
-async function makeJob(target: string, state?: EndState): Promise<string> {
+async function makeJob(target: string, state?: EndState, size = 5): Promise<string> {
   const job = await Job.create(
     store,
     { source: end("file:0:0"), target: end(target), options: {} as never },
-    { size: 5, digest: "xxh3" },
-    undefined,
+    { size, digest: "xxh3" },
+    { client: undefined, sourceStamp: undefined },
   );
   if (state !== undefined) await job.end(state);
   job.close();
@@ -50,6 +50,18 @@ describe("old jobs", () => {
     expect(left).not.toContain(superseded);
     await pruneJobs(store, 2, 0);
     expect(await store.ids()).toHaveLength(5);
+  });
+
+  it("are removed after 90 days, however few there are; others never", async () => {
+    const day = 24 * 3600 * 1000;
+    const done = await makeJob("file:1:1", "done");
+    const killed = await makeJob("file:1:2");
+    const failed = await makeJob("file:1:3", "failed");
+    await pruneJobs(store, 200, 50, Date.now() + 89 * day);
+    expect(await store.ids()).toContain(done);
+    await pruneJobs(store, 200, 50, Date.now() + 91 * day);
+    const left = await store.ids();
+    expect(left.sort()).toEqual([killed, failed].sort());
   });
 
   it("are removed by a later copy, many at a time: two hundred stay", async () => {
@@ -91,6 +103,16 @@ describe("a job between two volumes", () => {
     await copyVolume(source, target, { journal: true, stateDirectory });
     expect(await findResumable(source, target, place)).toBeUndefined();
     expect(await showJob(job?.id ?? "", place)).toMatchObject({ state: "superseded" });
+  });
+
+  it("is not gone on with where its journal and its record are not of one copy", async () => {
+    const id = await makeJob("file:4:0", undefined, 4096);
+    await expect(Job.open(store, id)).rejects.toMatchObject({
+      code: "ERR_JOURNAL",
+      message: expect.stringContaining(
+        "it was damaged: it is about 4096 bytes from 0 on, and its source has 5",
+      ),
+    });
   });
 
   it("is removed with all that was said to it", async () => {

@@ -11,6 +11,7 @@ export const aVolume: LogicalVolume = {
   layout: ["linear"],
   roles: ["public"],
   isActive: true,
+  isInvalid: false,
   isOpen: false,
   isReadOnly: false,
   pool: undefined,

@@ -51,9 +51,17 @@ describe("the arguments of changes", () => {
   });
 
   it("name what exists by its UUID too", () => {
-    for (const args of [removeArgs(volume), activateArgs(volume), deactivateArgs(volume, uuid)]) {
+    for (const args of [removeArgs(volume), activateArgs(volume), deactivateArgs(volume)]) {
       expect(args[args.indexOf("-S") + 1]).toContain(`lv_uuid="${uuid}"`);
       expect(args.at(-1)).toBe("vg0/a");
+    }
+    // Of two groups of one name LVM finds neither by it.
+    const inAllGroups = [removeArgs, activateArgs, deactivateArgs].map((args) =>
+      args(volume, { inAllGroups: true }),
+    );
+    for (const args of inAllGroups) {
+      expect(args.at(-1)).toContain(`lv_uuid="${uuid}"`);
+      expect(args).not.toContain("vg0/a");
     }
     // LVM removes an origin's thick snapshots with it.
     expect(removeArgs(volume)).toContain(`lv_uuid="${uuid}" && lv_role!=thickorigin`);
@@ -90,9 +98,12 @@ describe("allocatedBytes", () => {
 });
 
 it("a failure quotes LVM's first line that is no warning", () => {
-  const stderr = "  WARNING: something\n\n  Logical volume vg0/a in use.\n  more\n";
+  const stderr =
+    "  WARNING: something\n  Fix duplicate VG names with vgrename uuid.\n\n  Logical volume vg0/a in use.\n  more\n";
   const { message } = failure("could not remove vg0/a", { status: 5, stdout: "", stderr });
   expect(message).toBe("LVM could not remove vg0/a: Logical volume vg0/a in use.");
   const silent = failure("failed", { status: 5, stdout: "", stderr: "" });
   expect(silent.message).toBe("LVM failed: exit status 5");
+  const idle = failure("could not do it", { status: 0, stdout: "", stderr: "" });
+  expect(idle.message).toBe("LVM could not do it: it says that it did, and nothing has changed");
 });

@@ -4,8 +4,11 @@ import { describe, expect, it } from "vitest";
 import { BlockhaulError } from "../../../src/errors.js";
 import {
   groupReportArgs,
+  listReportArgs,
+  ownerReportArgs,
   parseGroupReport,
   parseListReport,
+  parseOwnerReport,
   parseVolumeReport,
   volumeReportArgs,
 } from "../../../src/lvm/report.js";
@@ -21,6 +24,7 @@ const LINEAR = {
   lv_layout: "linear",
   lv_role: "public",
   lv_active_locally: "1",
+  lv_snapshot_invalid: "-1",
   lv_device_open: "0",
   lv_attr: "owi-a-s---",
   pool_lv: "",
@@ -39,6 +43,8 @@ const GROUP = {
   vg_extent_size: "262144",
   vg_size: "532676608",
   vg_free: "412090368",
+  vg_exported: "0",
+  vg_systemid: "",
 };
 
 const volumes = (...rows: object[]) => JSON.stringify({ report: [{ lv: rows }] });
@@ -53,6 +59,14 @@ describe("the arguments of reports", () => {
     expect(args.at(-1)).toBe('vg_name="vg0" && lv_name="a-b"');
     expect(args).toContain('report/time_format="%s"');
     expect(groupReportArgs("vg0").at(-1)).toBe('vg_name="vg0"');
+    expect(ownerReportArgs("vg0")).toEqual(expect.arrayContaining(["--foreign", 'vg_name="vg0"']));
+  });
+
+  it("select a group by its UUID where that is what they were given", () => {
+    const group = `(vg_uuid="${GROUP.vg_uuid}" || vg_name="${GROUP.vg_uuid}")`;
+    expect(groupReportArgs(GROUP.vg_uuid).at(-1)).toBe(group);
+    expect(volumeReportArgs(GROUP.vg_uuid, "a").at(-1)).toBe(`${group} && lv_name="a"`);
+    expect(listReportArgs(GROUP.vg_uuid).at(-1)).toBe(`${group} && lv_role=public`);
   });
 });
 
@@ -68,6 +82,7 @@ describe("parseVolumeReport", () => {
       layout: ["linear"],
       roles: ["public"],
       isActive: true,
+      isInvalid: false,
       isOpen: false,
       isReadOnly: false,
       pool: undefined,
@@ -162,22 +177,33 @@ describe("parseVolumeReport", () => {
 });
 
 describe("parseGroupReport", () => {
-  it("reads a group", () => {
-    expect(parseGroupReport(groups(GROUP))).toEqual({
+  it("reads a group, and as many as have the name", () => {
+    const group = {
       name: "vg0",
       uuid: GROUP.vg_uuid,
       extentSize: 262144,
       size: 532676608,
       free: 412090368,
-    });
-    expect(parseGroupReport(groups())).toBeUndefined();
+      isExported: false,
+    };
+    expect(parseGroupReport(groups(GROUP))).toEqual([group]);
+    expect(parseGroupReport(groups())).toEqual([]);
+    const other = { ...GROUP, vg_uuid: LINEAR.lv_uuid, vg_exported: "1" };
+    expect(parseGroupReport(groups(GROUP, other))).toEqual([
+      group,
+      { ...group, uuid: LINEAR.lv_uuid, isExported: true },
+    ]);
   });
 
-  it("reads neither two groups of one name nor extents of nothing", () => {
-    expect(() => parseGroupReport(groups(GROUP, GROUP))).toThrowError(unreadable);
+  it("reads no group with extents of nothing", () => {
     expect(() => parseGroupReport(groups({ ...GROUP, vg_extent_size: "0" }))).toThrowError(
       unreadable,
     );
+  });
+
+  it("reads whose a group is", () => {
+    expect(parseOwnerReport(groups(GROUP, { vg_systemid: "other" }))).toEqual(["", "other"]);
+    expect(() => parseOwnerReport(groups({}))).toThrowError(unreadable);
   });
 });
 
@@ -211,8 +237,9 @@ describe("both, of whatever they get,", () => {
           expect(volume.uuid).toMatch(/^[\w-]{38}$/);
           expect(volume.name).not.toBe("");
         }
-        const group = resultOf(() => parseGroupReport(garbage));
-        if (group !== undefined) expect(group.extentSize).toBeGreaterThan(0);
+        for (const { extentSize } of resultOf(() => parseGroupReport(garbage)) ?? []) {
+          expect(extentSize).toBeGreaterThan(0);
+        }
       }),
       { numRuns: 3000 },
     );

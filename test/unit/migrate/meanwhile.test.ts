@@ -1,7 +1,6 @@
 /** Between two runs: what others changed is told, and nothing of theirs is touched. */
 import {
   copyFileSync,
-  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,6 +16,7 @@ import {
 } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
+import { seal } from "../../../src/system/sealed.js";
 import { errorOf, ioError, type Stage, stageOf } from "./stage.js";
 
 /** Cut short when all is copied. */
@@ -41,7 +41,8 @@ describe("a backend that means another place by now", () => {
       const record = JSON.parse(text);
       expect(record.places[side]).toContain(`${stage[side]}`);
       record.places[side] = `${stage.driver.name} ${stage.driver.name}:/elsewhere/disk`;
-      writeFileSync(file, JSON.stringify(record));
+      const { checksum: _before, ...rest } = record;
+      writeFileSync(file, seal(rest));
       for (const error of [await errorOf(stage.resume(goOn)), await errorOf(stage.abort())]) {
         expect(error).toMatchObject({ code: "ERR_JOURNAL", side });
         expect(error.message).toContain("/elsewhere/disk");
@@ -72,7 +73,7 @@ describe("a source", () => {
     truncateSync(stage.source, 10 * 1024 ** 2);
     const error = await errorOf(stage.resume(goOn));
     expect(error).toMatchObject({ code: "ERR_JOURNAL", side: "source" });
-    expect(error.message).toContain("it has 10485760 bytes, and had 9437184");
+    expect(error.message).toContain("it has 10 MiB, and had 9 MiB");
     truncateSync(stage.source, 9437184);
     await stage.abort();
     await stage.isUndone();
@@ -134,20 +135,17 @@ describe("a state directory that is full", () => {
     async (state) => {
       for (const way of ["resume", "abort"] as const) {
         const stage = await stageOf();
-        let draft = "";
+        let unblock = () => {};
         const failed = stage.migrate({
           rename: true,
           onEvent: (event) => {
             if (event.type !== "state" || event.state !== state) return;
-            draft = `${stage.stateDirectory}/jobs/.${event.id}.migration.new`;
-            // What is in a draft's way keeps every later text from being written.
-            mkdirSync(draft, { recursive: true });
-            writeFileSync(`${draft}/full`, "");
+            unblock = stage.blockRecord(event.id);
           },
         });
         await errorOf(failed);
         expect(stage.listing()).toContain("from/disk");
-        rmSync(draft, { recursive: true });
+        unblock();
         stage.sourceIsUnchanged();
         await stage[way]();
         await (way === "resume" ? stage.isDone() : stage.isUndone());

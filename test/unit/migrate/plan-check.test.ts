@@ -30,6 +30,13 @@ async function faultsOf(plan: ManyPlan | readonly Move[], store = storage()) {
 }
 
 describe("a check of a plan", () => {
+  it("says how far it is, after each move", async () => {
+    const looks: string[] = [];
+    const onLook = (looked: number, moves: number) => void looks.push(`${looked} of ${moves}`);
+    await checkMoves({ moves: [move("a"), move("b"), move("d")] }, { ...storage().checks, onLook });
+    expect(looks).toEqual(["1 of 3", "2 of 3", "3 of 3"]);
+  });
+
   it("finds nothing wrong with what can be done", async () => {
     const store = storage();
     const checked = await checkMoves(
@@ -92,7 +99,7 @@ moves:
       checked.faults.map(({ move, at, code, message }) => `${at} ${move}: ${code} ${message}`),
     ).toMatchInlineSnapshot(`
       [
-        "plan.yaml:15:61 undefined: ERR_INVALID_ARGUMENT moves[9]: unknown key "verfy"",
+        "plan.yaml:15:61 undefined: ERR_INVALID_ARGUMENT moves[9]: unknown key "verfy"; did you mean verify?",
         "undefined undefined: ERR_INVALID_ARGUMENT groups.web.after: there is no move and no group called nobody",
         "plan.yaml:6:5 unknown-backend: ERR_NOT_FOUND there is no backend cephh",
         "plan.yaml:7:5 missing: ERR_NOT_FOUND images:nothing does not exist",
@@ -121,6 +128,41 @@ moves:
     ]);
   });
 
+  const many = (fields: (index: number) => Partial<Move>) =>
+    Array.from({ length: 10_000 }, (_, index) =>
+      move(`m${index}`, `ceph:t${index}`, { source: "images:a", ...fields(index) }),
+    );
+  const small = () =>
+    new FakeStorage({
+      images: { volumes: { a: 4096 } },
+      ceph: { free: GiB, provisioning: "thin" },
+    });
+
+  it("goes through a chain and a circle of as many moves as there may be", async () => {
+    const chain = many((index) => (index === 9999 ? {} : { after: [`m${index + 1}`] }));
+    expect(await faultsOf(chain, small())).toEqual([]);
+    const circle = many((index) => ({ after: [`m${(index + 1) % 10_000}`] }));
+    expect(await faultsOf(circle, small())).toEqual([
+      "m9999: ERR_INVALID_ARGUMENT moves wait for each other: m9999 after m0 after m1 after m2 after m3 after m4 after m5 after m6 after … (10000 moves) after m9999",
+    ]);
+  });
+
+  it("names some of as many moves as there may be that take the same source", async () => {
+    const chain = (index: number) => (index === 9999 ? {} : { after: [`m${index + 1}`] });
+    const options = { deleteSource: true };
+    const found = await faultsOf(
+      many((index) => ({ options, ...chain(index) })),
+      small(),
+    );
+    expect(found[0]).toBe(
+      "m1: ERR_INVALID_ARGUMENT it removes its source images:a, which is the source of m0, too",
+    );
+    expect(found.at(-1)).toBe(
+      "m9999: ERR_INVALID_ARGUMENT it removes its source images:a, which is the source of m0, m1, m2, m3, m4, others, too",
+    );
+    expect(found).toHaveLength(9999);
+  });
+
   it("takes no circle for one: a group may wait for a move, and a move for its group's others", async () => {
     const plan = {
       groups: { g: { after: ["a"] } },
@@ -133,14 +175,21 @@ moves:
 
   it("says of groups what makes no sense", async () => {
     const plan = {
-      groups: { web: { parallel: 0 }, a: {} },
+      groups: { web: { parallel: 1 }, a: {} },
       moves: [move("a"), move("b", "ceph", { group: "wbe" })],
     };
     expect(await faultsOf(plan)).toEqual([
-      "plan: ERR_INVALID_ARGUMENT groups.web.parallel must be a whole number from 1 to 64",
       "plan: ERR_INVALID_ARGUMENT a is the name of a group and of a move",
       "plan: ERR_INVALID_ARGUMENT no move is in the group web",
       "plan: ERR_INVALID_ARGUMENT no move is in the group a",
+    ]);
+  });
+
+  it("holds limits of an object to what a file may say", async () => {
+    const plan = { parallel: 65, groups: { web: { parallel: 0 } }, moves: [move("a")] };
+    expect(await faultsOf(plan)).toEqual([
+      "plan: ERR_INVALID_ARGUMENT parallel: must be from 1 to 64",
+      "plan: ERR_INVALID_ARGUMENT groups.web.parallel: must be from 1 to 64",
     ]);
   });
 

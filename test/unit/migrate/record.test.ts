@@ -1,8 +1,11 @@
 /** A migration's record: forgotten only after the end, torn, not to be written. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { abortMigration, removeMigration, resumeMigration } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
+import { flipBit } from "../../support/flip-bit.js";
+import { Random } from "../../support/random.js";
 import { errorOf, ioError, stageOf } from "./stage.js";
 
 describe("a record", () => {
@@ -42,17 +45,79 @@ describe("a record", () => {
     await stage.isUndone();
   });
 
+  it("in which a bit is another is refused, and never taken back with its target left", async () => {
+    const stage = await stageOf();
+    const random = new Random("a bit of a record");
+    expect((await errorOf(stage.migrate({ hooks: { beforeHandover: ioError } }))).code).toBe(
+      "ERR_HOOK",
+    );
+    const { file, id } = await stage.status();
+    const before = stage.listing();
+    const { stateDirectory } = stage;
+    const bytes = readFileSync(file);
+    for (let round = 0; round < 60; round += 1) {
+      const flipped = flipBit(bytes, random.below(bytes.length * 8));
+      writeFileSync(file, flipped);
+      // White space says nothing: such a record is the same.
+      if (isSameJson(flipped, bytes)) continue;
+      for (const error of [
+        await errorOf(abortMigration(id, { stateDirectory })),
+        await errorOf(resumeMigration(id, { stateDirectory })),
+      ]) {
+        expect(error).toMatchObject({ code: "ERR_JOURNAL" });
+        expect(error.message).toMatch(/changed or damaged|no checksum|no JSON/);
+      }
+      expect(stage.listing()).toBe(before);
+    }
+    writeFileSync(file, bytes);
+    await stage.abort();
+    await stage.isUndone();
+  });
+
+  it("that others can write to is refused, and its hooks are not run", async () => {
+    const stage = await stageOf();
+    let ran = 0;
+    const hooks = { beforeCopy: ioError };
+    expect((await errorOf(stage.migrate({ hooks }))).code).toBe("ERR_HOOK");
+    const { file, id } = await stage.status();
+    const { stateDirectory } = stage;
+    const options = { stateDirectory, hooks: { beforeCopy: () => void ran++ } };
+    for (const open of [file, path.dirname(file), stateDirectory]) {
+      const { mode } = statSync(open);
+      chmodSync(open, mode | 0o020);
+      for (const error of [
+        await errorOf(resumeMigration(id, options)),
+        await errorOf(abortMigration(id, options)),
+      ]) {
+        expect(error).toMatchObject({ code: "ERR_PERMISSION" });
+        expect(error.message).toContain("can be written to by others");
+        expect(error.message).toContain(`chmod go-w ${open}`);
+      }
+      chmodSync(open, mode);
+    }
+    expect(ran).toBe(0);
+    await stage.abort();
+    await stage.isUndone();
+  });
+
   it("that cannot be written stops it, where it can go on later", async () => {
     const stage = await stageOf();
-    let draft = "";
+    let unblock = () => {};
     const beforeCopy = ({ id }: { id: string }) => {
-      draft = `${stage.stateDirectory}/jobs/.${id}.migration.new`;
-      mkdirSync(draft);
+      unblock = stage.blockRecord(id);
     };
     await errorOf(stage.migrate({ hooks: { beforeCopy } }));
+    unblock();
     expect((await stage.status()).state).toBe("interrupted");
-    rmSync(draft, { recursive: true });
     await stage.resume({ hooks: { beforeCopy: () => {} } });
     await stage.isDone();
   });
 });
+
+function isSameJson(one: Buffer, other: Buffer): boolean {
+  try {
+    return JSON.stringify(JSON.parse(`${one}`)) === JSON.stringify(JSON.parse(`${other}`));
+  } catch {
+    return false;
+  }
+}

@@ -82,7 +82,7 @@ describe("a removal that was cut short", () => {
   async function cutShort(zeroed: number, rest = ioError): Promise<Stage> {
     const stage = await stageOf();
     stage.inTheWay("delete", async () => {
-      zero(stage.source, zeroed);
+      zero(stage.present, zeroed);
       return rest();
     });
     expect((await errorOf(stage.migrate(options))).code).toBe("ERR_IO");
@@ -99,11 +99,36 @@ describe("a removal that was cut short", () => {
     await stage.isDone();
   });
 
+  it("before it has removed anything is gone back from", async () => {
+    const stage = await cutShort(0);
+    stage.outOfTheWay();
+    await stage.abort();
+    await stage.isUndone();
+  });
+
+  it("after it has removed a part is not gone back from", async () => {
+    const stage = await cutShort(CHUNK);
+    stage.outOfTheWay();
+    expect((await errorOf(stage.abort())).code).toBe("ERR_INVALID_ARGUMENT");
+    await stage.resume();
+    await stage.isDone();
+  });
+
+  it("is none where the driver only says that it has removed it", async () => {
+    const stage = await stageOf();
+    stage.inTheWay("delete", async () => {});
+    expect((await errorOf(stage.migrate(options))).code).toBe("ERR_IO");
+    stage.outOfTheWay();
+    await stage.abort();
+    await stage.isUndone();
+  });
+
   it("is gone on with where nothing can be opened any more", async () => {
     const stage = await cutShort(CHUNK);
     const calls: string[] = [];
+    const away = stage.present;
     stage.inTheWay("open to read", async (proceed, { path }) => {
-      if (path === stage.source) throw new BlockhaulError("ERR_NOT_FOUND");
+      if (path === away) throw new BlockhaulError("ERR_NOT_FOUND");
       return proceed();
     });
     stage.inTheWay("delete", async (proceed, { path }) => {
@@ -111,7 +136,7 @@ describe("a removal that was cut short", () => {
       return proceed();
     });
     await stage.resume();
-    expect(calls).toEqual([stage.source]);
+    expect(calls).toEqual([away]);
     await stage.isDone();
   });
 
@@ -120,14 +145,13 @@ describe("a removal that was cut short", () => {
     async (bytes) => {
       const stage = await cutShort(bytes);
       stage.outOfTheWay();
-      flipByte(stage.source, 5_000_000);
+      flipByte(stage.present, 5_000_000);
       expect(await errorOf(stage.resume())).toMatchObject({
         code: "ERR_LIVE_SOURCE",
         offset: CHUNK,
       });
-      expect(existsSync(stage.source)).toBe(true);
       expect((await errorOf(stage.abort())).code).toBe("ERR_INVALID_ARGUMENT");
-      rmSync(stage.source);
+      rmSync(stage.present);
       await stage.resume();
       await stage.isDone();
     },

@@ -1,6 +1,14 @@
 /** Migrations between two folders of image files, by a driver whose every call a test can get in the way of. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import {
   abortMigration,
@@ -137,6 +145,18 @@ export class Stage implements Disposable {
     return status;
   }
 
+  /** Where the source is now: under its name, set aside, or about to be removed. */
+  get present(): string {
+    const folder = path.dirname(this.source);
+    const [name = "gone"] = readdirSync(folder);
+    return path.join(folder, name);
+  }
+
+  /** The source was read once more, and what it held written down: what is next is its removal. */
+  get isCompared(): boolean {
+    return readdirSync(`${this.stateDirectory}/jobs`).some((name) => name.endsWith(".manifest"));
+  }
+
   /** Every volume and snapshot. */
   listing(): string {
     const { workspace } = this;
@@ -149,6 +169,26 @@ export class Stage implements Disposable {
         return [name, ...snapshots.map((one) => `${name}@${one.replace(/^\d+ /, "")}`)];
       })
       .join(" ");
+  }
+
+  /** Keeps every later text of a migration's record from being written, until what it returns is called. */
+  blockRecord(id: string): () => void {
+    const file = `${this.stateDirectory}/jobs/${id}.migration`;
+    const before = readFileSync(file);
+    // No file takes the place of a folder that holds something.
+    rmSync(file);
+    mkdirSync(path.join(file, "in the way"), { recursive: true });
+    return () => {
+      rmSync(file, { recursive: true });
+      writeFileSync(file, before, { mode: 0o600 });
+    };
+  }
+
+  /** Where the driver keeps a snapshot of the source. */
+  snapshotFile(name: string): string {
+    const folder = this.workspace.path(`hidden/${statSync(this.source).ino}`);
+    const file = readdirSync(folder).find((one) => one.replace(/^\d+ /, "") === name);
+    return path.join(folder, file ?? "none");
   }
 
   /** The source is there, and as it was; so is all else. */

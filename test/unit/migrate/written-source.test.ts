@@ -6,7 +6,7 @@ import { flipByte } from "../../support/flip.js";
 import { digest, errorOf, ioError, type Stage, stageOf } from "./stage.js";
 
 describe("a source that is written to", () => {
-  const write = (stage: Stage) => flipByte(stage.source, 2_000_000);
+  const write = (stage: Stage) => flipByte(stage.present, 2_000_000);
 
   it("since its snapshot was taken is not handed over", async () => {
     const stage = await stageOf({ snapshots: true });
@@ -52,6 +52,49 @@ describe("a source that is written to", () => {
     },
   );
 
+  it.each([
+    { what: "gone", taken: false, deleteSource: false },
+    { what: "gone", taken: false, deleteSource: true },
+    { what: "another of that name", taken: true, deleteSource: false },
+    { what: "another of that name", taken: true, deleteSource: true },
+  ])(
+    "whose snapshot is $what is not handed over: $deleteSource",
+    async ({ taken, deleteSource }) => {
+      const stage = await stageOf({ snapshots: true });
+      const beforeHandover = async () => {
+        const [snapshot] = (await stage.driver.listSnapshots?.({ path: stage.source })) ?? [];
+        if (snapshot === undefined) throw new Error("it has no snapshot");
+        // Else the next file might get the number of its inode.
+        const kept = openSync(stage.snapshotFile(snapshot.name), "r");
+        await stage.driver.deleteSnapshot?.(snapshot.location);
+        write(stage);
+        const { name } = snapshot;
+        if (taken) await stage.driver.createSnapshot?.({ path: stage.source }, { name });
+        closeSync(kept);
+      };
+      const error = await errorOf(stage.migrate({ deleteSource, hooks: { beforeHandover } }));
+      expect(error).toMatchObject({ code: "ERR_LIVE_SOURCE", side: "source" });
+      expect(error.message).toMatch(/was removed: what was copied may be of two moments/);
+      await stage.abort();
+      write(stage);
+      await stage.isUndone();
+    },
+  );
+
+  it.each([{}, { rename: true }, { verify: false }])(
+    "is read again where its storage keeps no account of writes: %o",
+    async (options) => {
+      const stage = await stageOf();
+      stage.inTheWay("open to read", async (proceed) => ({
+        ...((await proceed()) as object),
+        writeStamp: undefined,
+      }));
+      const hooks = { beforeHandover: () => write(stage) };
+      const error = await errorOf(stage.migrate({ ...options, hooks }));
+      expect(error).toMatchObject({ code: "ERR_LIVE_SOURCE", side: "source" });
+    },
+  );
+
   it("within the only run is not handed over, though it hides the time of that", async () => {
     const stage = await stageOf();
     const beforeHandover = () => {
@@ -85,12 +128,13 @@ describe("a source that is written to", () => {
     { what: "nothing but a look", abilities: {}, call: "open to read" },
   ])("after it was compared is not removed, frozen by $what", async ({ abilities, call }) => {
     const stage = await stageOf(abilities);
-    let opens = 0;
+    let written = false;
     const afterHandover = () =>
       stage.inTheWay(call, async (proceed, { path }) => {
-        opens += path === stage.source ? 1 : 0;
-        // Of those that look at the source: its stamp, its bytes, its stamp again.
-        if (call === "drop snapshot" || opens === 3) write(stage);
+        if (!written && path === stage.present && stage.isCompared) {
+          written = true;
+          write(stage);
+        }
         return proceed();
       });
     const options = { deleteSource: true, hooks: { afterHandover } };
@@ -105,12 +149,12 @@ describe("a source that is written to", () => {
   it("while it is compared is not removed, where only its snapshot tells", async () => {
     const stage = await stageOf({ snapshots: true });
     const afterHandover = () => {
-      let closed = 0;
+      let written = false;
       stage.inTheWay("close", async (proceed) => {
         await proceed();
-        closed += 1;
-        // The target, the source for its stamp, and the source after it was read.
-        if (closed === 3) write(stage);
+        if (written || !stage.isCompared) return;
+        written = true;
+        write(stage);
       });
     };
     const options = { deleteSource: true, hooks: { afterHandover } };

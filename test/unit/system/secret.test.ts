@@ -1,117 +1,121 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { readFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { inspect } from "node:util";
+import { afterAll, describe, expect, it } from "vitest";
 
-import { readSecret } from "../../../src/system/secret.js";
+import { readAsSecret, Secret } from "../../../src/system/secret.js";
 import { Workspace } from "../../support/workspace.js";
 
-const VARIABLE = "BLOCKHAUL_TEST_SECRET";
-const SECRET = "open sesame, 12";
 const workspace = new Workspace();
-let count = 0;
-
 afterAll(() => workspace[Symbol.dispose]());
-afterEach(() => vi.unstubAllEnvs());
 
-function secretFile(content: string | Uint8Array = SECRET, mode = 0o600): string {
-  const file = workspace.path(`secret-${count++}`);
-  writeFileSync(file, content);
-  chmodSync(file, mode);
-  return file;
-}
-
-const read = (file?: string) => readSecret({ file, variable: VARIABLE });
-
-/** Refused with this code and these words, and without the secret. */
-async function refuses(file: string, code: string, says: RegExp): Promise<void> {
-  const error = await read(file).catch((thrown: unknown) => thrown);
-  expect(error).toMatchObject({ name: "BlockhaulError", code });
-  const { message, hint, stack } = error as { message: string; hint?: string; stack?: string };
-  expect(`${message} ${hint}`).toMatch(says);
-  expect(`${message} ${hint} ${stack}`).not.toContain(SECRET);
-}
-
-describe("a secret's place", () => {
-  it("is the file that was named, before all of the environment", async () => {
-    vi.stubEnv(VARIABLE, "from the environment");
-    vi.stubEnv(`${VARIABLE}_FILE`, secretFile("from another file"));
-    await expect(read(secretFile())).resolves.toBe(SECRET);
-  });
-
-  it("is else the file that the environment names, else the environment", async () => {
-    vi.stubEnv(VARIABLE, "from the environment");
-    await expect(read()).resolves.toBe("from the environment");
-    vi.stubEnv(`${VARIABLE}_FILE`, secretFile());
-    await expect(read()).resolves.toBe(SECRET);
-  });
-
-  it("is nowhere where nothing names one", async () => {
-    await expect(read()).resolves.toBeUndefined();
-    vi.stubEnv(VARIABLE, "");
-    vi.stubEnv(`${VARIABLE}_FILE`, "");
-    await expect(read()).resolves.toBeUndefined();
-  });
+const usedAfter = expect.objectContaining({
+  code: "ERR_INTERNAL",
+  message: "a secret was used after it was wiped",
 });
 
-describe("a secret's file", () => {
-  it.each([
-    ["as it is", SECRET, SECRET],
-    ["without the newline at its end", `${SECRET}\n`, SECRET],
-    ["without one of Windows", `${SECRET}\r\n`, SECRET],
-    ["with all newlines but that one", `\n${SECRET}\n\n`, `\n${SECRET}\n`],
-    ["with the spaces around it", ` ${SECRET} `, ` ${SECRET} `],
-    ["in UTF-8", "Schlüssel€", "Schlüssel€"],
-    ["as long as one may be", "x".repeat(4096), "x".repeat(4096)],
-  ])("is read %s", async (_, content, secret) => {
-    await expect(read(secretFile(content))).resolves.toBe(secret);
+/** What the kernel says of the mappings that no forked child gets, which are those of secrets alone. */
+const flagsOfSecrets = () =>
+  readFileSync("/proc/self/smaps", "latin1").match(/^VmFlags:.* wf .*$/gm) ?? [];
+
+describe("a secret", () => {
+  it("is the bytes that it was made of", () => {
+    const secret = Secret.concat(["größe", Buffer.from([0, 0xff]), "€"]);
+    expect(secret.length).toBe(Buffer.byteLength("größe") + 2 + 3);
+    expect(secret.bytes).toEqual(
+      Buffer.concat([Buffer.from("größe"), Buffer.from([0, 0xff]), Buffer.from("€")]),
+    );
+    expect(Secret.of("").length).toBe(0);
+    expect(Secret.of("").bytes).toHaveLength(0);
+    expect(Secret.ofSize(3).bytes).toEqual(Buffer.alloc(3));
   });
 
-  it.each([0o400, 0o600, 0o700])("may have the mode %o", async (mode) => {
-    await expect(read(secretFile(SECRET, mode))).resolves.toBe(SECRET);
+  it("lies in memory that is not dumped, not inherited and wiped", () => {
+    const secret = Secret.of("sesame");
+    const { bytes } = secret;
+    const flags = flagsOfSecrets();
+    expect(flags.length).toBeGreaterThan(0);
+    for (const one of flags) expect(one).toMatch(/ dd /);
+    secret.wipe();
+    expect(bytes).toEqual(Buffer.alloc(6));
   });
 
-  it.each([0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o644, 0o777])(
-    "of mode %o is refused",
-    async (mode) => {
-      const file = secretFile(SECRET, mode);
-      await refuses(file, "ERR_PERMISSION", new RegExp(`can be read by others.*chmod 600 ${file}`));
-    },
-  );
-
-  it("counts as what a link leads to", async () => {
-    const link = workspace.path("link");
-    symlinkSync(secretFile(SECRET, 0o644), link);
-    await refuses(link, "ERR_PERMISSION", /can be read by others/);
+  it("is not used once it is wiped", () => {
+    const secret = Secret.of("sesame");
+    secret.wipe();
+    secret.wipe();
+    expect(() => secret.bytes).toThrowError(usedAfter);
+    expect(() => secret.copy()).toThrowError(usedAfter);
+    expect(() => Secret.of("sesame").equals(secret)).toThrowError(usedAfter);
   });
 
-  it.skipIf(process.getuid?.() !== 0)("of somebody else is refused", async () => {
-    const file = secretFile();
-    chownSync(file, 65_534, 65_534);
-    await refuses(file, "ERR_PERMISSION", /belongs to another user/);
+  it("is copied, cut and compared by its bytes", () => {
+    const secret = Secret.of("sesame");
+    const copy = secret.copy();
+    secret.truncate(3);
+    expect([`${secret.bytes}`, secret.length]).toEqual(["ses", 3]);
+    secret.wipe();
+    expect(copy.equals(Secret.of("sesame"))).toBe(true);
+    expect(copy.equals(Secret.of("sesamE"))).toBe(false);
+    expect(copy.equals(Secret.of("ses"))).toBe(false);
   });
 
-  it("that is a pipe, a folder or a device is refused, and not waited for", async () => {
-    const pipe = workspace.path("pipe");
-    execFileSync("mkfifo", ["-m", "600", pipe]);
-    const folder = workspace.path("folder");
-    mkdirSync(folder, { mode: 0o700 });
-    for (const file of [pipe, folder, "/dev/zero"]) {
-      await refuses(file, "ERR_PERMISSION", /is no file/);
+  it("shows itself to nobody by accident", () => {
+    const secret = Secret.of("sesame");
+    for (const text of [
+      String(secret),
+      `${secret}`,
+      JSON.stringify({ secret }),
+      inspect({ secret }, { depth: 9, showHidden: true }),
+    ]) {
+      expect(text).toContain("***");
+      expect(text).not.toContain("sesame");
     }
   });
 
-  it.each([
-    ["an empty one", "", /is empty/],
-    ["a mere newline", "\n", /is empty/],
-    ["one that is too long", "x".repeat(4097), /is too long/],
-    ["one that is much too long", SECRET.repeat(10_000), /is too long/],
-    ["one that is no text", Buffer.from([0x80, 0xff, 0x61]), /is no text in UTF-8/],
-  ])("refuses %s", async (_, content, says) => {
-    await refuses(secretFile(content), "ERR_INVALID_ARGUMENT", says);
+  it("of random digits is another one each time", () => {
+    const all = Array.from({ length: 100 }, () => `${Secret.ofRandomDigits(24).bytes}`);
+    for (const one of all) expect(one).toMatch(/^[0-9a-f]{24}$/);
+    expect(new Set(all).size).toBe(100);
+    expect(new Set(all.join("")).size).toBe(16);
+  });
+});
+
+describe("what is read as a secret", () => {
+  it.each([0, 1, 5000])("is all of a file of %i bytes", async (size) => {
+    const file = workspace.path(`file-${size}`);
+    const content = Buffer.alloc(size, 7);
+    await (await open(file, "w")).close();
+    const writing = await open(file, "w");
+    await writing.writeFile(content);
+    await writing.close();
+    const handle = await open(file);
+    const secret = await readAsSecret(handle, 6000);
+    await handle.close();
+    expect(secret.bytes).toEqual(content);
   });
 
-  it("that is not there is named", async () => {
-    const file = workspace.path("nowhere");
-    await refuses(file, "ERR_NOT_FOUND", new RegExp(`the secret's file is ${file}`));
+  it("is no more than was asked for, and wiped where reading fails", async () => {
+    const secret = await readAsSecret(
+      {
+        read: async (buffer, offset, length) => ({
+          bytesRead: buffer.fill(1, offset, offset + Math.min(length, 3)) && Math.min(length, 3),
+        }),
+      },
+      10,
+    );
+    expect(secret.bytes).toEqual(Buffer.alloc(10, 1));
+    let seen: Uint8Array = Buffer.alloc(0);
+    const failing = readAsSecret(
+      {
+        read: async (buffer) => {
+          seen = buffer.fill(1);
+          throw new Error("EIO");
+        },
+      },
+      10,
+    );
+    await expect(failing).rejects.toThrow("EIO");
+    expect(seen).toEqual(Buffer.alloc(10));
   });
 });

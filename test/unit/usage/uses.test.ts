@@ -1,10 +1,21 @@
-import { existsSync, linkSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { deviceOf, type HostNode, nodeAt } from "../../../src/usage/node.js";
 import { Stack } from "../../../src/usage/stack.js";
-import { usesOf } from "../../../src/usage/uses.js";
+import { usesOf, usesOfPath } from "../../../src/usage/uses.js";
 import { FakeHost } from "../../support/fake-host.js";
+import { itWhere } from "../../support/needs.js";
 
 let host: FakeHost;
 beforeEach(() => {
@@ -94,8 +105,8 @@ describe("a disk", () => {
   });
 
   const real = readdirSync("/sys/class/block").find((name) => existsSync(`/dev/${name}`));
-  it.skipIf(real === undefined)(
-    "is used where a btrfs has it as one of several (skipped without any block device)",
+  itWhere(real === undefined ? "there is no block device here" : undefined)(
+    "is used where a btrfs has it as one of several",
     async () => {
       // The mount names another of its devices, and a number that sysfs does not know.
       host.mounts(`30 1 0:52 /sub /mnt/b rw - btrfs /dev/${real} rw\n`);
@@ -221,5 +232,31 @@ describe("what lies below", () => {
     const node = { major: 0, minor: 77, inode: "12" };
     const below = await new Stack(host).below(node, "/usr/bin/env");
     expect([...below]).toEqual(["0:77/12", "8:17"]);
+  });
+});
+
+describe("what would break if a device went", () => {
+  it("is whoever has it open, to read it only, too", async () => {
+    const file = openSync(process.execPath, "r");
+    const reader = spawn("sleep", ["infinity"], { stdio: [file, "ignore", "ignore"] });
+    closeSync(file);
+    await once(reader, "spawn");
+    const node = await nodeAt(process.execPath);
+    if (node === undefined) throw new Error("no node");
+    const text = `process ${reader.pid} (sleep) has it open`;
+    expect(await usesOfPath(node)).toContainEqual({ kind: "reader", text, writes: false });
+    expect((await usesOf(node)).map((use) => use.text)).not.toContain(text);
+    reader.kill();
+    await once(reader, "exit");
+  });
+
+  it("is not who uses another path to the same disk", async () => {
+    const attributes = { "device/wwid": "naa.6001405aaaaaaaaa" };
+    host.device("sdc", { number: "8:32", attributes });
+    host.device("sdd", { number: "8:48", attributes });
+    host.mounts(mountOf("8:48", "/mnt/other"));
+    const node = device("8:32");
+    expect(await usesOf(node, new Stack(host))).toHaveLength(1);
+    expect(await usesOfPath(node, new Stack(host))).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@ import { kernel, startKernel } from "./machine.mjs";
 import { quietestCpu } from "./quietest-cpu.mjs";
 import { compileShim } from "./shim.mjs";
 
-const probeWithinMs = 20_000;
+const probeWithinMs = 120_000;
 
 /**
  * Why no guest can run on this machine, in words. Only what the machine lacks counts: a guest that ought to run and

@@ -38,7 +38,7 @@ const keptOutput = 64 * 1024;
  * @property {readonly string[]} [images] files that are disks and outlive the guest: /dev/ubda, /dev/ubdb, …
  * @property {readonly number[]} [disksMiB] fresh disks: the names that follow
  * @property {readonly string[]} [modules] kernel modules to load first
- * @property {number} [timeLimitS] after which the guest is killed; 180 unless told: an idle machine needs a fifth of what a busy one does
+ * @property {number} [timeLimitS] after which the guest is killed; 900 unless told: a busy machine needs five times what an idle one does
  * @property {number} [cpu] the processor that it runs on; the quietest unless told
  *
  * @typedef {object} RunOptions
@@ -167,7 +167,8 @@ export function startKernel(folder, shim, cpu, args) {
     ["prlimit", "--core=0"],
     // On two processors it is half as fast: its processes take turns, and each turn would wake the other one.
     ["taskset", "--cpu-list", String(cpu)],
-    ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
+    // Only /proc is made private, by --mount-proc itself. A root that is no mount point cannot be: that of a chroot.
+    ["unshare", "--pid", "--fork", "--kill-child", "--propagation", "unchanged", "--mount-proc"],
     ["env", `LD_PRELOAD=${shim}`, kernel, ...args],
   ];
   const [program = "", ...rest] = command.flat();
@@ -196,7 +197,7 @@ function memoryFolder(args) {
  * @param {GuestOptions & RunOptions} options
  * @returns {Promise<GuestEnd>}
  */
-async function untilEnded(guest, share, { timeLimitS = 180, powerCut, onOutput, onConsole }) {
+async function untilEnded(guest, share, { timeLimitS = 900, powerCut, onOutput, onConsole }) {
   const statusFile = path.join(share, "status");
   const end = new Deadline(() => guest.kill("SIGKILL"));
   end.within(timeLimitS * 1000, `it was killed after its time limit of ${timeLimitS} s`);

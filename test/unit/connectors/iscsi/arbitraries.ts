@@ -45,11 +45,11 @@ const iqn = fc
   .tuple(
     fc.integer({ min: 0, max: 9999 }).map((year) => String(year).padStart(4, "0")),
     fc.integer({ min: 1, max: 12 }).map((month) => String(month).padStart(2, "0")),
-    fc.array(fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,9}[a-z0-9])?$/), {
+    fc.array(fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9_-]{0,9}[A-Za-z0-9])?$/), {
       minLength: 1,
       maxLength: 5,
     }),
-    fc.option(fc.stringMatching(/^[a-z0-9.:-]{1,100}$/), { nil: undefined }),
+    fc.option(fc.stringMatching(/^[A-Za-z0-9_.:-]{1,100}$/), { nil: undefined }),
   )
   .map(([year, month, domain, rest]) =>
     [`iqn.${year}-${month}.${domain.join(".")}`, rest].filter((part) => part !== undefined),

@@ -1,12 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import {
-  type ListedNode,
-  parseNodes,
-  parseRecords,
-} from "../../../../src/connectors/iscsi/output.js";
-import { garbage, groupTag, portal, targetName, value } from "./arbitraries.js";
+import { type ListedNode, parseNodes } from "../../../../src/connectors/iscsi/output.js";
+import { garbage, groupTag, portal, targetName } from "./arbitraries.js";
 
 const iqn = "iqn.2026-01.test:a";
 
@@ -39,73 +35,24 @@ describe("parseNodes", () => {
   });
 });
 
-describe("parseRecords", () => {
-  it("reads several, and what is empty", () => {
-    const output = [
-      "node.name = before any record",
-      "# BEGIN RECORD 2.1.8",
-      "node.name = iqn.2026-01.test:a",
-      "iface.hwaddress = <empty>",
-      "node.session.auth.password = ********",
-      "node.session.auth.username = a = b #c",
-      "node.session.auth.username_in = a\u2028b",
-      "node.broken=x",
-      "node.broken",
-      "# node.comment = x",
-      "# END RECORD",
-      "node.name = between records",
-      "# BEGIN RECORD 2.0-873",
-      "__proto__ = x",
-      "# END RECORD",
-      "",
-    ].join("\n");
-    expect(parseRecords(output).map((record) => [...record])).toEqual([
-      [
-        ["node.name", iqn],
-        ["iface.hwaddress", ""],
-        ["node.session.auth.password", "********"],
-        ["node.session.auth.username", "a = b #c"],
-        ["node.session.auth.username_in", "a\u2028b"],
-      ],
-      [["__proto__", "x"]],
-    ]);
-  });
-
-  it("reads every setting as it was written", () => {
-    const setting = fc.tuple(fc.stringMatching(/^[a-z][a-z0-9_.[\]]{0,20}$/), value);
-    fc.assert(
-      fc.property(fc.array(fc.array(setting)), (records) => {
-        const output = records.map((settings) => {
-          const lines = settings.map(([name, text]) => `${name} = ${text}\n`);
-          return `# BEGIN RECORD 2.1.8\n${lines.join("")}# END RECORD\n`;
-        });
-        expect(parseRecords(output.join(""))).toEqual(records.map((settings) => new Map(settings)));
-      }),
-    );
-  });
-});
-
-it("no parser throws, whatever it gets, nor finds what no line is", () => {
+it("the parser does not throw, whatever it gets, nor finds what no line is", () => {
   fc.assert(
     fc.property(garbage, (text) => {
       for (const node of parseNodes(text)) {
         expect(node.portal.port).toBeGreaterThan(0);
         expect(`${node.iqn}${node.portal.host}`).toMatch(/^\S+$/);
       }
-      expect(parseRecords(text).length).toBeLessThanOrEqual(text.split("# BEGIN RECORD").length);
     }),
     { numRuns: 3000 },
   );
 });
 
-it("the parsers take long garbage in their stride", () => {
-  const started = performance.now();
-  for (const piece of ["[", "[[[]:", "a:1,", "1:1,1 ", "x = ", "# BEGIN RECORD", " "]) {
+it("the parser takes long garbage in its stride", () => {
+  // What looked at each of its ends again would take hours.
+  for (const piece of ["[", "[[[]:", "a:1,", "1:1,1 ", " "]) {
     const text = piece.repeat(20_000);
     parseNodes(text);
-    parseRecords(text);
   }
-  expect(performance.now() - started).toBeLessThan(5000);
 });
 
 const noise = fc.constantFrom("", "\n", "iscsiadm: iscsid is not running.\n", "New thing added\n");

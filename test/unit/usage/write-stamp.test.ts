@@ -1,12 +1,17 @@
 /** What shows that a volume was written to, without reading it. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { openVolume } from "blockhaul";
+import { openVolume, type Volume } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
-import { stampOf } from "../../../src/migrate/source-stamp.js";
-import type { Volume } from "../../../src/volume.js";
+import { stampOfDevice, stampOfFile } from "../../../src/usage/write-stamp.js";
+import { LoopDevices } from "../../support/loop.js";
 import { Workspace } from "../../support/workspace.js";
+
+function nodeOf({ info }: Volume) {
+  if (info.node === undefined) throw new Error("no file");
+  return info.node;
+}
 
 describe("the stamp of a file", () => {
   it("stays until it is written to, however soon that is", async () => {
@@ -14,7 +19,7 @@ describe("the stamp of a file", () => {
     const file = workspace.path("disk");
     writeFileSync(file, "before");
     const volume = await openVolume(file);
-    const look = () => stampOf(volume, { location: { path: file } });
+    const look = () => stampOfFile(nodeOf(volume), file);
     const before = await look();
     expect(before).toBeTypeOf("string");
     expect(await look()).toBe(before);
@@ -29,7 +34,7 @@ describe("the stamp of a file", () => {
     writeFileSync(file, "ours");
     writeFileSync(other, "somebody's");
     const volume = await openVolume(file);
-    expect(await stampOf(volume, { location: { path: other } })).toBeUndefined();
+    expect(await stampOfFile(nodeOf(volume), other)).toBeUndefined();
     await volume.close();
   });
 });
@@ -50,8 +55,7 @@ describe("the stamp of a device", () => {
     put("queue/iostats", "1\n");
     put("diskseq", "9\n");
     put("stat", STAT.join("  "));
-    const info = { node: { major: 8, minor: 16 } };
-    const look = () => stampOf({ info } as Volume, { location: {} }, workspace.path("sys"));
+    const look = () => stampOfDevice({ major: 8, minor: 16 }, workspace.path("sys"));
     const end = () => {
       rmSync(`/dev/${name}`);
       workspace[Symbol.dispose]();
@@ -64,10 +68,10 @@ describe("the stamp of a device", () => {
   it("counts what was written and discarded, and not what was read", async () => {
     using device = host();
     const before = await device.look();
-    expect(before).toBe("9 104 106 111 113");
-    device.put("stat", STAT.with(0, 999).with(2, 999).with(9, 999).join(" "));
+    expect(before).toBe("9 106 111 113");
+    device.put("stat", STAT.with(0, 999).with(2, 999).with(4, 999).with(9, 999).join(" "));
     expect(await device.look()).toBe(before);
-    for (const index of [4, 6, 11, 13]) {
+    for (const index of [6, 11, 13]) {
       device.put("stat", STAT.with(index, 999).join(" "));
       expect(await device.look(), `field ${index}`).not.toBe(before);
     }
@@ -98,7 +102,16 @@ describe("the stamp of a device", () => {
   });
 });
 
-it("is none of a volume that is no file or device of this host", async () => {
-  const volume = { info: {} } as Volume;
-  expect(await stampOf(volume, { location: {} })).toBeUndefined();
+it("of a loop device counts what is written to its file past the device", async () => {
+  using workspace = new Workspace();
+  await using loops = new LoopDevices();
+  const { path: device, backing } = await loops.attachNew(workspace.path("disk"), 1024 ** 2);
+  const volume = await openVolume(device);
+  const look = () => stampOfDevice(nodeOf(volume));
+  const before = await look();
+  expect(before).toBeTypeOf("string");
+  expect(await look()).toBe(before);
+  writeFileSync(backing, "past the device", { flag: "r+" });
+  expect(await look()).not.toBe(before);
+  await volume.close();
 });

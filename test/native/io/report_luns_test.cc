@@ -1,0 +1,27 @@
+#include "io/report_luns.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <fstream>
+
+#include "support/temporary.h"
+
+namespace blockhaul::test {
+namespace {
+
+// What targets answer, the guest's scenarios show.
+TEST(ReportLunsTest, IsRefusedByWhatIsNoScsiDevice) {
+  TemporaryFolder folder;
+  const std::string file = folder.path("file");
+  std::ofstream(file) << "content";
+  const auto answer = report_luns(file);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().number, ENOTTY);
+  const auto missing = report_luns(folder.path("missing"));
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().number, ENOENT);
+}
+
+}  // namespace
+}  // namespace blockhaul::test
