@@ -167,17 +167,21 @@ export function createNativeError(fields: NativeErrorFields): BlockhaulError {
 /** Any thrown value as a BlockhaulError; what is none already becomes the cause of one. */
 export function toBlockhaulError(thrown: unknown, details: ErrorDetails = {}): BlockhaulError {
   if (thrown instanceof BlockhaulError) return thrown.withContext(details);
+  const cause = thrown;
+  if (isOfNulInPath(thrown)) {
+    const message = "a path must not have a NUL character in it";
+    return new BlockhaulError("ERR_INVALID_ARGUMENT", { message, ...details, cause });
+  }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const errno = errnoOf(thrown);
-  return new BlockhaulError(
-    errno === undefined ? "ERR_INTERNAL" : codeFromErrno(errno, details.operation),
-    {
-      message,
-      errno,
-      ...details,
-      cause: thrown,
-    },
-  );
+  const code = errno === undefined ? "ERR_INTERNAL" : codeFromErrno(errno, details.operation);
+  return new BlockhaulError(code, { message, errno, ...details, cause });
+}
+
+/** No system call was made, so Node gives no errno: a path that some text named cannot be one. */
+function isOfNulInPath(thrown: unknown): boolean {
+  if (!(thrown instanceof TypeError) || !("code" in thrown)) return false;
+  return thrown.code === "ERR_INVALID_ARG_VALUE" && thrown.message.includes("null bytes");
 }
 
 /** The positive errno that a thrown value carries, as Node's system errors do. */

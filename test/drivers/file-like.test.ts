@@ -133,6 +133,11 @@ describeWhere(needsRoot, "a new image file that is made from another", () => {
     writeFileSync(target, Buffer.alloc(100_000), { mode: 0o600 });
     expect((await blockhaul(["copy", source, target])).status).toBe(0);
     expect(attributes(target)).toEqual({ uid: 0, gid: 0, mode: "600" });
+    // As a caller asks who does not mind whether it is there.
+    const create = { size: 100_000, like: source };
+    await using volume = await openVolume(target, { mode: "write", create });
+    expect(volume.size).toBe(100_000);
+    expect(attributes(target)).toEqual({ uid: 0, gid: 0, mode: "600" });
   });
 
   it("names what this user may not give away, and gives the group nothing that another had", async () => {

@@ -166,10 +166,10 @@ describeWhere(needsRoot, "a copy of a user's with a secret in the environment", 
       const target = `${dumps}/target-${findings.length}`;
       writeFileSync(target, Buffer.alloc(8 * 1024 ** 2));
       chownSync(target, NOBODY, NOBODY);
-      const env = { BLOCKHAUL_STATE_DIR: state, BLOCKHAUL_CHAP_SECRET: secret, HOME: dumps };
+      const folders = { BLOCKHAUL_STATE_DIR: state, HOME: dumps, TMPDIR: dumps };
       const { status, stdout, stderr } = await blockhaul(
         ["copy", "pattern:8MiB:1", target, "--verify", "--json", "--progress", "none"],
-        { env, under: asNobody, cwd: dumps },
+        { env: { ...folders, BLOCKHAUL_CHAP_SECRET: secret }, under: asNobody, cwd: dumps },
       );
       expect(status, stderr).toBe(0);
       const events = stdout

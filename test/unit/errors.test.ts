@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
 import { errnoName, errnoNumber } from "../../src/errno.js";
@@ -8,6 +9,7 @@ import {
   ERROR_CODES,
   toBlockhaulError,
 } from "../../src/errors.js";
+import { readPlanFile } from "../../src/migrate/plan-file.js";
 
 const { ENOENT, ENOSPC, EIO, EINVAL, ENXIO, ECANCELED, EBUSY, EROFS, ETIMEDOUT } = constants.errno;
 
@@ -167,5 +169,12 @@ describe("any thrown value", () => {
     });
     expect(toBlockhaulError("text")).toMatchObject({ code: "ERR_INTERNAL", message: "text" });
     expect(toBlockhaulError({ errno: "ENOENT" })).toMatchObject({ code: "ERR_INTERNAL" });
+  });
+
+  it("is no fault of the program where a text named a path that none can be", async () => {
+    const refused = { code: "ERR_INVALID_ARGUMENT", message: expect.stringMatching(/NUL/) };
+    const thrown = await readFile("a\0b").catch((error: unknown) => error);
+    expect(toBlockhaulError(thrown)).toMatchObject({ ...refused, cause: thrown });
+    await expect(readPlanFile("a\0b")).rejects.toMatchObject(refused);
   });
 });
