@@ -15,6 +15,12 @@ export interface VolumeEnd {
 /** Whether a parsed value names an end. */
 export function isVolumeEnd(value: unknown): value is VolumeEnd {
   if (typeof value !== "object" || value === null) return false;
-  const { ref, identity, size } = value as Record<string, unknown>;
-  return typeof ref === "string" && typeof identity === "string" && isCount(size);
+  const { ref, identity, size, blockSize, born } = value as Record<string, unknown>;
+  return (
+    typeof ref === "string" &&
+    typeof identity === "string" &&
+    isCount(size) &&
+    isCount(blockSize) &&
+    (born === undefined || typeof born === "string")
+  );
 }

@@ -1,6 +1,6 @@
 import type { CopyPlan } from "../copy/plan.js";
 import { BlockhaulError } from "../errors.js";
-import type { GuardName } from "../guards/guard.js";
+import { GUARD_NAMES, type GuardName } from "../guards/guard.js";
 import { isVolumeEnd, type VolumeEnd } from "../volume-end.js";
 
 /** What a job was told, and does again when it is resumed. See CopyOptions. */
@@ -71,13 +71,53 @@ export function parseJobRecord(json: string): JobRecord | undefined {
   if (value === undefined || value.version !== 1 || value.kind !== "copy") return undefined;
   const { id, createdAt, source, target, options } = value;
   const isSound =
-    typeof id === "string" &&
-    typeof createdAt === "string" &&
+    isId(id) &&
+    isMoment(createdAt) &&
     isVolumeEnd(source) &&
     isVolumeEnd(target) &&
-    typeof options === "object" &&
-    options !== null;
+    isJobOptions(options);
   return isSound ? (value as unknown as JobRecord) : undefined;
+}
+
+type Check = (value: unknown) => boolean;
+
+const isFlag: Check = (value) => typeof value === "boolean";
+const isAmount: Check = (value) => typeof value === "number" && Number.isFinite(value);
+const isId: Check = (value) => typeof value === "string" && /^[a-z0-9]{8}$/.test(value);
+const isMoment: Check = (value) => typeof value === "string" && !Number.isNaN(Date.parse(value));
+
+/** Of every option; what they may be beside their types, the copy checks that is told them. */
+const OPTION_CHECKS: Readonly<Record<keyof Required<JobOptions>, Check>> = {
+  requests: isAmount,
+  requestSize: isAmount,
+  memory: isAmount,
+  threads: isAmount,
+  useExtents: isFlag,
+  bandwidthLimit: isAmount,
+  iopsLimit: isAmount,
+  retries: isAmount,
+  requestTimeoutMs: isAmount,
+  stallLimitMs: isAmount,
+  salvage: isFlag,
+  verify: (value) => isFlag(value) || value === "source",
+  repair: isFlag,
+  checkpointIntervalMs: isAmount,
+  manifest: isTextOrMissing,
+  allow: (value) => value === undefined || isGuardNames(value),
+  partOf: (value) => value === undefined || isId(value),
+};
+
+function isJobOptions(options: unknown): boolean {
+  if (typeof options !== "object" || options === null) return false;
+  const given = options as Parsed;
+  return (
+    Object.keys(given).every((name) => Object.hasOwn(OPTION_CHECKS, name)) &&
+    Object.entries(OPTION_CHECKS).every(([name, isSound]) => isSound(given[name]))
+  );
+}
+
+function isGuardNames(value: unknown): boolean {
+  return Array.isArray(value) && value.every((name) => GUARD_NAMES.includes(name));
 }
 
 /**

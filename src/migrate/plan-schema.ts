@@ -142,7 +142,7 @@ export const planObjectSchema = v.strictObject({
 } satisfies KeysOfSchema<ReadPlan>);
 
 /** The compiler holds the schema of an object to its type. */
-type KeysOfSchema<Options> = Readonly<Record<keyof Required<Options>, v.GenericSchema>>;
+export type KeysOfSchema<Options> = Readonly<Record<keyof Required<Options>, v.GenericSchema>>;
 
 export type PlanSettings = v.InferOutput<typeof planSchema>;
 export type MoveSettings = PlanSettings["moves"][number];

@@ -1,10 +1,11 @@
-import { isVolumeEnd, type VolumeEnd } from "../volume-end.js";
-import type {
-  Freeze,
-  HookName,
-  MigrationSettings,
-  MigrationState,
-  MigrationTuning,
+import type { VolumeEnd } from "../volume-end.js";
+import {
+  type Freeze,
+  HOOK_NAMES,
+  type HookName,
+  type MigrationSettings,
+  type MigrationState,
+  type MigrationTuning,
 } from "./types.js";
 
 /** The target of a migration. */
@@ -21,18 +22,23 @@ export interface RecordedTarget {
   readonly size?: number | undefined;
 }
 
+/** A text of each end, where there is one. */
+type OfBoth = Readonly<Partial<Record<"source" | "target", string | undefined>>>;
+
 /** What a hand-over has done, in order. Each is noted after it was done; renames before, too. */
-export type HandoverStep =
-  | HookName
-  | "setting-aside"
-  | "set-aside"
-  | "renaming-target"
-  | "target-renamed"
-  | "dropping-snapshot"
-  | "taking-away"
-  | "taken-away"
-  | "snapshots-dropped"
-  | "deleting-source";
+export const HANDOVER_STEPS = [
+  ...HOOK_NAMES,
+  "setting-aside",
+  "set-aside",
+  "renaming-target",
+  "target-renamed",
+  "dropping-snapshot",
+  "taking-away",
+  "taken-away",
+  "snapshots-dropped",
+  "deleting-source",
+] as const;
+export type HandoverStep = (typeof HANDOVER_STEPS)[number];
 
 /**
  * All that is known of a migration, on disk. Whatever is about to be made is named here before it is made,
@@ -48,9 +54,9 @@ export interface MigrationRecord {
   readonly source: VolumeEnd;
   readonly target: RecordedTarget;
   /** Where the refs of the two led: places.ts. */
-  readonly places?: Readonly<Record<"source" | "target", string | undefined>> | undefined;
+  readonly places?: OfBoth | undefined;
   /** Which places they were, as their drivers identify them. */
-  readonly placeIds?: Readonly<Record<"source" | "target", string | undefined>> | undefined;
+  readonly placeIds?: OfBoth | undefined;
   readonly method: string;
   readonly freeze: Freeze;
   readonly settings: MigrationSettings;
@@ -106,21 +112,4 @@ export function sourceOf(record: MigrationRecord): string {
   const { removing, source, handover } = record;
   const isTakenAway = removing !== undefined && handover.includes("taken-away");
   return isTakenAway ? removing : (setAsideOf(record) ?? source.ref);
-}
-
-/** The record that an object is; undefined where it is none of this version. */
-export function parseMigration(
-  value: Readonly<Record<string, unknown>>,
-): MigrationRecord | undefined {
-  const { version, kind, id, state, source, target, handover } = value;
-  const isSound =
-    version === 1 &&
-    kind === "migrate" &&
-    typeof id === "string" &&
-    typeof state === "string" &&
-    isVolumeEnd(source) &&
-    typeof target === "object" &&
-    target !== null &&
-    Array.isArray(handover);
-  return isSound ? (value as unknown as MigrationRecord) : undefined;
 }

@@ -7,7 +7,8 @@ import type { NativeRegionLock } from "../native-host.js";
 import { removeDurably, writeDurably } from "../system/durable-file.js";
 import { seal, unseal } from "../system/sealed.js";
 import { readOwn } from "../system/trusted.js";
-import { type MigrationRecord, parseMigration } from "./record.js";
+import type { MigrationRecord } from "./record.js";
+import { parseMigration } from "./record-schema.js";
 
 const NAME = /^([a-z0-9]{8})\.migration$/;
 const ID = /^[a-z0-9]{1,8}$/;
@@ -61,9 +62,10 @@ export class MigrationStore {
     }
     const unsealed = unseal(bytes.toString("utf8"));
     if ("fault" in unsealed) throw damaged(file, unsealed.fault);
-    const record = parseMigration(unsealed.value);
-    if (record?.id === id) return record;
-    throw damaged(file, "it is no record of a migration that this version knows");
+    const parsed = parseMigration(unsealed.value);
+    if ("fault" in parsed) throw damaged(file, parsed.fault);
+    if (parsed.record.id !== id) throw damaged(file, "it is the record of another migration");
+    return parsed.record;
   }
 
   save(record: MigrationRecord): Promise<void> {

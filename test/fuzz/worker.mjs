@@ -23,6 +23,7 @@ import { randomFrom } from "../kills/random.mjs";
 const KINDS = {
   "command lines": () => import("./command-lines.mjs"),
   journals: () => import("./journals.mjs"),
+  migrations: () => import("./migrations.mjs"),
   manifests: () => import("./manifests.mjs"),
 };
 

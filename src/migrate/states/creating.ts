@@ -2,7 +2,7 @@
 import { BlockhaulError } from "../../errors.js";
 import { sizeInWords } from "../../units.js";
 import { openVolume, type Volume } from "../../volume.js";
-import { openTarget } from "../bytes.js";
+import { forgetCopies, openTarget } from "../bytes.js";
 import { identityOf } from "../identity.js";
 import type { Migration } from "../migration.js";
 import { faultOfIdentity } from "../rename.js";
@@ -15,7 +15,7 @@ export async function enterCreating(migration: Migration): Promise<void> {
   const { target, source } = record;
   await migration.enter("creating");
   if (record.method !== "copy") return;
-  const volume = target.isOurs ? await create(migration) : await openTarget(migration);
+  const volume = target.isOurs ? await createAnew(migration) : await openTarget(migration);
   migration.keep("target", volume);
   const identity = await identityOf(volume, await nameVolume(target.temporary));
   await migration.note({ target: { ...target, identity, size: volume.size } });
@@ -36,6 +36,13 @@ export async function enterCreating(migration: Migration): Promise<void> {
       `the target has ${sizeInWords(volume.size)}, ${sizeInWords(volume.size - source.size)} more than the source`,
     );
   }
+}
+
+/** Nothing that is known of an earlier target holds of a new one: no copy, no snapshot, no proof. */
+async function createAnew(migration: Migration): Promise<Volume> {
+  await forgetCopies(migration.id, migration.watch.stateDirectory);
+  await migration.note({ digest: undefined, verified: false, carried: [] });
+  return create(migration);
 }
 
 async function create(migration: Migration): Promise<Volume> {

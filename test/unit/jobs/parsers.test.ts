@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 
 import { parseLimits } from "../../../src/jobs/control.js";
 import { type JobRecord, parseJobRecord, parseNotes } from "../../../src/jobs/record.js";
+import { jobOptions } from "../../support/job-options.js";
 
 const anyText = fc.oneof(fc.string(), fc.json());
 const end = fc.record({
@@ -19,8 +20,9 @@ const sound: JobRecord = {
   createdAt: "2026-01-01T00:00:00Z",
   source: { ref: "a", identity: "file:1:2", size: 5, blockSize: 1 },
   target: { ref: "b", identity: "file:1:3", size: 5, blockSize: 1 },
-  options: {} as JobRecord["options"],
+  options: { ...jobOptions, verify: "source", allow: ["signature"], partOf: "k3v9q2ac" },
 };
+const options = (change: object) => ({ options: { ...sound.options, ...change } });
 
 describe("a job's record", () => {
   it("is what was written, and whatever else there is is none", () => {
@@ -43,7 +45,19 @@ describe("a job's record", () => {
     ["without an id", { id: undefined }],
     ["with an end that has no identity", { source: { ref: "a", size: 5 } }],
     ["with a size that is none", { target: { ...sound.target, size: 1.5 } }],
+    ["with an end whose blocks are none", { target: { ...sound.target, blockSize: "4096" } }],
+    ["with an id that is no name of a file", { id: "../k3v9q" }],
+    ["with a moment that is none", { createdAt: "yesterday" }],
     ["without options", { options: null }],
+    ["with options in a list", { options: [] }],
+    ["with an option that it lacks", options({ retries: undefined })],
+    ["with an option of another type", options({ salvage: 1 })],
+    ["with an option that nobody knows", options({ skip: true })],
+    ["with an option of all objects", options({ constructor: 1 })],
+    ["with a verification that nobody knows", options({ verify: "target" })],
+    ["that passes over a guard that nobody knows", options({ allow: ["everything"] })],
+    ["that passes over guards in another form", options({ allow: "signature" })],
+    ["of a migration with no id", options({ partOf: "" })],
   ])("%s is none", (_, change) => {
     expect(parseJobRecord(JSON.stringify(sound))).toEqual(sound);
     expect(parseJobRecord(JSON.stringify({ ...sound, ...change }))).toBeUndefined();

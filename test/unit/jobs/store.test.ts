@@ -6,6 +6,7 @@ import { Job } from "../../../src/jobs/job.js";
 import type { EndState } from "../../../src/jobs/record.js";
 import { JobStore } from "../../../src/jobs/store.js";
 import { pruneJobs } from "../../../src/jobs.js";
+import { jobOptions } from "../../support/job-options.js";
 import { Workspace } from "../../support/workspace.js";
 
 const workspace = new Workspace();
@@ -25,7 +26,7 @@ const end = (identity: string) => ({ ref: identity, identity, size: 5, blockSize
 async function makeJob(target: string, state?: EndState, size = 5): Promise<string> {
   const job = await Job.create(
     store,
-    { source: end("file:0:0"), target: end(target), options: {} as never },
+    { source: end("file:0:0"), target: end(target), options: jobOptions },
     { size, digest: "xxh3" },
     { client: undefined, sourceStamp: undefined },
   );

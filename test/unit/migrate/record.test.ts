@@ -4,6 +4,7 @@ import path from "node:path";
 import { abortMigration, removeMigration, resumeMigration } from "blockhaul";
 import { describe, expect, it } from "vitest";
 
+import { seal } from "../../../src/system/sealed.js";
 import { flipBit } from "../../support/flip-bit.js";
 import { Random } from "../../support/random.js";
 import { errorOf, ioError, stageOf } from "./stage.js";
@@ -43,6 +44,79 @@ describe("a record", () => {
     writeFileSync(file, text);
     await stage.abort();
     await stage.isUndone();
+  });
+
+  it.each<[fault: string, change: Readonly<Record<string, unknown>>]>([
+    ["state", { state: "finished" }],
+    ["createdAt", { createdAt: 5 }],
+    ["source.size", { "source.size": -1 }],
+    ["source.blockSize", { "source.blockSize": undefined }],
+    ["target.temporary", { "target.temporary": "" }],
+    ["target.isOurs", { "target.isOurs": "yes" }],
+    ["places.source", { places: { source: 5 } }],
+    ["handover.0", { handover: ["deleted"] }],
+    ["handover", { handover: "taken-away" }],
+    ["handover", { handover: ["beforeHandover"] }],
+    ["verified", { state: "handing-over" }],
+    [
+      "handover",
+      {
+        state: "handing-over",
+        verified: true,
+        handover: ["beforeHandover", "afterHandover", "deleting-source"],
+      },
+    ],
+    ["settings.deleteSource", { "settings.deleteSource": 1 }],
+    ["settings.allow.0", { "settings.allow": ["everything"] }],
+    ["settings.unknown", { "settings.unknown": true }],
+    ["tuning.memory", { "tuning.memory": "1" }],
+    ["hooks.beforeCopy", { hooks: { beforeCopy: [] } }],
+    ["hooks.duringCopy", { hooks: { duringCopy: ["/bin/true"] } }],
+    ["snapshots.0", { snapshots: [{}] }],
+    ["compared.s", { compared: { s: 1 } }],
+    ["digest", { digest: "md5:00" }],
+    ["pid", { pid: 1.5 }],
+    ["error.message", { error: { code: "ERR_IO" } }],
+    ["undone", { undone: true }],
+  ])("whose %s is none is refused, though it has a right checksum", async (name, change) => {
+    const stage = await stageOf();
+    expect((await errorOf(stage.migrate({ hooks: { beforeCopy: ioError } }))).code).toBe(
+      "ERR_HOOK",
+    );
+    const { file, id } = await stage.status();
+    const before = stage.listing();
+    const { stateDirectory } = stage;
+    const sound = readFileSync(file, "utf8");
+    const { checksum: _checksum, ...record } = JSON.parse(sound);
+    for (const [path, value] of Object.entries(change)) {
+      const [outer = "", inner] = path.split(".");
+      if (inner === undefined) record[outer] = value;
+      else record[outer][inner] = value;
+    }
+    writeFileSync(file, seal(record));
+    for (const error of [
+      await errorOf(resumeMigration(id, { stateDirectory })),
+      await errorOf(abortMigration(id, { stateDirectory })),
+    ]) {
+      expect(error.code).toBe("ERR_JOURNAL");
+      expect(error.message).toContain(` ${name} is not as it was written`);
+    }
+    expect(stage.listing()).toBe(before);
+    writeFileSync(file, sound);
+    await stage.abort();
+    await stage.isUndone();
+  });
+
+  it("that says that the target is still to be made takes nothing of an earlier one's copy for done", async () => {
+    const stage = await stageOf();
+    const hooks = { beforeHandover: ioError };
+    expect((await errorOf(stage.migrate({ hooks, deleteSource: true }))).code).toBe("ERR_HOOK");
+    const { file } = await stage.status();
+    const { checksum: _checksum, ...record } = JSON.parse(readFileSync(file, "utf8"));
+    expect(record.verified).toBe(true);
+    writeFileSync(file, seal({ ...record, state: "creating" }));
+    await stage.resume({ hooks: { beforeHandover: () => {} } });
+    await stage.isDone();
   });
 
   it("in which a bit is another is refused, and never taken back with its target left", async () => {
