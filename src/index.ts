@@ -103,6 +103,7 @@ export {
   type Side,
 } from "./errors.js";
 export { ExportDriver, type ExportedVolume, type ExportRequest } from "./export-driver.js";
+export { type GptBackup, moveGptBackup } from "./gpt.js";
 export { checkGuards, type GuardOptions, throwRefusal } from "./guards/check.js";
 export { GUARD_NAMES, type GuardFinding, type GuardName } from "./guards/guard.js";
 export { type CopyNotice, noticesOf, noticesOfNew } from "./guards/notices.js";
@@ -195,6 +196,7 @@ export {
   verifyVolumes,
 } from "./verify.js";
 export type { BufferPart } from "./volume/arguments.js";
+export { zeroRest } from "./volume/rest.js";
 export type { VolumeStreamOptions } from "./volume/streams.js";
 export {
   closeVolume,

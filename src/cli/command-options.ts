@@ -42,6 +42,12 @@ const STREAM_SIZE = {
   help: "of a pipe: the bytes that will come (as many as what it is compared with has)",
 } as const satisfies OptionSpec;
 
+const FIX_GPT = {
+  name: "fix-gpt",
+  kind: "flag",
+  help: "at the end, move the backup of a GPT to the end of a larger target",
+} as const satisfies OptionSpec;
+
 export const copyOptions = [
   {
     name: "create",
@@ -78,6 +84,7 @@ export const copyOptions = [
   ...guardOptions,
   ...VERIFY,
   MANIFEST,
+  FIX_GPT,
   ...PATIENCE,
   SALVAGE,
   {
@@ -237,6 +244,13 @@ export const migrateOptions = [
     help: "of the target (as its backend makes volumes)",
   },
   {
+    name: "size",
+    kind: "size",
+    heading: WHAT_BECOMES,
+    help: "of the target, at least the source's (the source's)",
+  },
+  { ...FIX_GPT, heading: WHAT_BECOMES },
+  {
     name: "method",
     kind: "choice",
     choices: ["auto", "copy"],
@@ -320,6 +334,7 @@ export const resumeOptions = [
   PROGRESS,
   ...refOptions,
   ...VERIFY,
+  FIX_GPT,
   ...PATIENCE,
   SALVAGE,
   ...guardOptions,

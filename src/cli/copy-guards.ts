@@ -58,16 +58,17 @@ export function showFindings(
  */
 export async function showNotices(
   { source, target, targetRef }: GuardedEnds,
-  { json, verbose, dryRun, quiet, size }: Options,
+  { json, verbose, dryRun, quiet, size, fixGpt }: Options,
   { stdout, stderr }: CommandContext,
   signal: AbortSignal,
 ): Promise<void> {
   const isAsked = json || verbose || dryRun;
   if (quiet && !isAsked) return;
-  const all =
+  const found =
     target === undefined
       ? await noticesOfNew(source, { ref: targetRef, size: size ?? source.size }, signal)
       : await noticesOf(source, target, signal);
+  const all = fixGpt ? found.filter(({ notice }) => notice !== "gpt-backup") : found;
   const notices = isAsked ? all : all.filter(({ notice }) => notice !== "larger-target");
   if (json) for (const notice of notices) stdout.json({ type: "notice", ...notice });
   else (dryRun ? stdout : stderr).lines(notices.map(({ text }) => `note: ${text}`));

@@ -8,6 +8,7 @@ import {
   planCopy,
   sizeInWords,
   type Volume,
+  zeroRest,
 } from "../index.js";
 import type { CommandContext, CommandRun } from "./command.js";
 import type { copyOptions } from "./command-options.js";
@@ -48,13 +49,13 @@ export const runCopy: CommandRun<typeof copyOptions> = async (args, options, giv
   const context = toStream ? { ...given, stdout: given.stderr } : given;
   const watch = new Watch(`${source} to ${target}`, options, context);
   const copying: Copying = { begun: false };
+  let report: CopyReport | undefined;
   try {
     const ofTarget = await targetOptions(source, options);
     await checkOptions(ofTarget);
     const surroundings = { options, ofTarget, context, watch, copying };
-    const report = await copyBetween(source, target, surroundings);
+    report = await copyBetween(source, target, surroundings);
     watch.clear();
-    return report === undefined ? 0 : finishCopy(report, options, context);
   } catch (error) {
     watch.clear();
     const { received, progress } = watch;
@@ -67,6 +68,7 @@ export const runCopy: CommandRun<typeof copyOptions> = async (args, options, giv
   } finally {
     watch.release();
   }
+  return report === undefined ? 0 : finishCopy(report, options, context);
 };
 
 /** Of a stream, --size says how much it has; the target is then made as large. */
@@ -109,7 +111,7 @@ async function copyBetween(
       return undefined;
     }
     copying.begun = true;
-    if (target.isNew && options.size !== undefined) await clearRest(target.volume, source.size);
+    if (target.isNew) await zeroRest(target.volume, source.size);
     return await copyVolume(source, target.volume, {
       ...optionsFor(source, target.volume, options),
       ...watch.options,
@@ -152,12 +154,6 @@ async function removeUntouched(
     const why = error instanceof Error ? error.message : String(error);
     context.stderr.line(`warning: ${volume.ref} was made, and stays: ${why}`);
   }
-}
-
-/** What is behind the source's end reads as zeros, also where a new volume holds what another one left there. */
-async function clearRest(target: Volume, from: number): Promise<void> {
-  if (target.info.zeroState === "proven-zero" || target.size === from) return;
-  await target.zero(from, target.size - from);
 }
 
 /** With --resume, what --create finds to exist may be what an earlier run has made. */
@@ -205,6 +201,12 @@ function warnOfClose(failures: readonly CloseFailure[], { stderr }: CommandConte
 /** What no volume can make right is said before one is opened, and above all before one is made. */
 async function checkOptions(options: Options): Promise<void> {
   createOptions(options, 0);
+  if (options.fixGpt && options.manifest !== undefined) {
+    throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+      message: "--fix-gpt changes the target, which a --manifest would then not describe",
+      hint: "leave one of the two out, or run `sgdisk -e` on the target after it was verified",
+    });
+  }
   const needsDigest = (["verify", "repair", "manifest"] as const).find((flag) => options[flag]);
   if (needsDigest !== undefined && options.digest === "none") {
     throw new BlockhaulError("ERR_INVALID_ARGUMENT", {

@@ -1,4 +1,10 @@
-import { BlockhaulError, findMigration, resumeMigration, showJob } from "../index.js";
+import {
+  BlockhaulError,
+  type CopyReport,
+  findMigration,
+  resumeMigration,
+  showJob,
+} from "../index.js";
 import type { CommandRun } from "./command.js";
 import type { resumeOptions } from "./command-options.js";
 import { finishCopy } from "./copy-finish.js";
@@ -34,10 +40,10 @@ export const runResume: CommandRun<typeof resumeOptions> = async ([id = ""], opt
     });
   }
   const watch = new Watch(`job ${job.id}`, options, context);
+  let report: CopyReport;
   try {
-    const report = await goOn(job.id, options, context, watch);
+    report = await goOn(job.id, options, context, watch);
     watch.clear();
-    return finishCopy(report, options, context);
   } catch (error) {
     watch.clear();
     if (error instanceof BlockhaulError && error.code === "ERR_TIMEOUT") {
@@ -51,6 +57,7 @@ export const runResume: CommandRun<typeof resumeOptions> = async ([id = ""], opt
   } finally {
     watch.release();
   }
+  return finishCopy(report, options, context);
 };
 
 /** @throws BlockhaulError ERR_INVALID_ARGUMENT for what a copy has none of */

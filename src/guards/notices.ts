@@ -30,7 +30,7 @@ function noticeOfLost(what: string): CopyNotice {
 function noticeOfGpt(target: string): CopyNotice {
   const text =
     "the source has a GPT, whose backup will not be at the target's end: " +
-    `afterwards, run \`sgdisk -e\` on ${target}`;
+    `--fix-gpt moves it there, or afterwards \`sgdisk -e\` on ${target}`;
   return { notice: "gpt-backup", text };
 }
 

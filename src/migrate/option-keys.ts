@@ -35,6 +35,8 @@ const MOVE_KEYS: KeysOf<MoveOptions> = {
   freeze: true,
   method: true,
   provisioning: true,
+  size: true,
+  fixGpt: true,
   create: true,
   verify: true,
   allow: true,

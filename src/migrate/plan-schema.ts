@@ -53,6 +53,7 @@ const settings = {
   rename: v.optional(v.boolean()),
   withSnapshots: v.optional(v.boolean()),
   verify: v.optional(v.boolean()),
+  fixGpt: v.optional(v.boolean()),
   freeze: v.optional(v.picklist(["snapshot", "exclusive", "none"])),
   method: v.optional(v.picklist(["auto", "copy"])),
   provisioning: v.optional(v.picklist(["thin", "thick"])),
@@ -68,6 +69,7 @@ const settings = {
 const writtenSettings = {
   ...settings,
   hooks: v.optional(v.strictObject(v.entriesFromList(HOOK_NAMES, v.exactOptional(program)))),
+  size: v.optional(size),
   bandwidth: v.optional(size),
   iops: v.optional(whole(0, 999_999_999)),
   requestSize: v.optional(size),
@@ -81,6 +83,7 @@ const writtenSettings = {
 const givenSettings = {
   ...settings,
   hooks: v.optional(v.strictObject(v.entriesFromList(HOOK_NAMES, v.optional(hook)))),
+  size: v.optional(v.number()),
   bandwidthLimit: v.optional(amount),
   iopsLimit: v.optional(v.number()),
   requestSize: v.optional(amount),

@@ -2,13 +2,13 @@ import { BlockhaulError, toBlockhaulError } from "../errors.js";
 import { checkGuards } from "../guards/check.js";
 import { type GuardFinding, refusalOf } from "../guards/guard.js";
 import { unknownWriters } from "../guards/live-source.js";
-import { noticesOf, noticesOfNew } from "../guards/notices.js";
+import { type CopyNotice, noticesOf, noticesOfNew } from "../guards/notices.js";
 import { onlyGiven } from "../only-given.js";
-import { formatSize, sizeInWords } from "../units.js";
+import { sizeInWords } from "../units.js";
 import { openVolume, type Volume } from "../volume.js";
 import { endOf } from "./plan-ends.js";
 import { faultOfIdentity } from "./rename.js";
-import { findRoom, type Room } from "./room.js";
+import { examineRoom, findRoom, problemsOfSize, type Room, sizeOfOld } from "./room.js";
 import { problemsOfSettings } from "./settings.js";
 import { refusalOfSnapshot } from "./snapshots.js";
 import { stampOf } from "./source-stamp.js";
@@ -23,7 +23,7 @@ import {
   SOME_ID,
   temporaryName,
 } from "./target-name.js";
-import type { Freeze, MigrateOptions, MigrationPlan } from "./types.js";
+import type { Findings, Freeze, MigrateOptions, MigrationPlan } from "./types.js";
 
 /** What a plan was made of, for the migration that is to follow it. */
 export interface PlannedEnds {
@@ -38,11 +38,6 @@ export interface DetailedPlan {
   readonly plan: MigrationPlan;
   readonly ends: PlannedEnds | undefined;
 }
-
-/** A plan that is still being made. */
-type Findings = {
-  -readonly [Key in keyof MigrationPlan]: MigrationPlan[Key];
-} & { readonly problems: BlockhaulError[]; readonly notices: string[] };
 
 /** Looks at everything that a migration will need, and goes on looking after it found a problem. */
 export async function makePlan(
@@ -113,7 +108,7 @@ export async function makePlan(
 
 function blankPlan(source: string, target: string, options: MigrateOptions): Findings {
   const { deleteSource, rename, withSnapshots, freeze, method } = options;
-  const { provisioning, create, verify, allow } = options;
+  const { provisioning, size, fixGpt, create, verify, allow } = options;
   return {
     source,
     target,
@@ -140,6 +135,8 @@ function blankPlan(source: string, target: string, options: MigrateOptions): Fin
       freeze,
       method,
       provisioning,
+      size,
+      fixGpt,
       create,
       verify,
       allow,
@@ -290,18 +287,25 @@ async function examineTarget(
     notices.push(...noticesOfFindings(findings, options));
     if (there === undefined) {
       await collecting(problems, "target", async () => driver.checkCreate?.(target.location));
-      await examineRoom(await roomOf(target, problems), found);
+      problems.push(...problemsOfSize(target.ref, source.size, options));
+      examineRoom(await roomOf(target, problems), found);
       const made = { ref: target.ref, size: found.targetSize ?? source.size };
-      notices.push(...(await noticesOfNew(source, made, options.signal)).map(({ text }) => text));
+      notices.push(...textsOf(await noticesOfNew(source, made, options.signal), options));
     } else {
+      if (options.size !== undefined) problems.push(sizeOfOld(target.ref));
       found.targetSize = there.size;
       if (there.size < source.size) problems.push(tooSmall(target.ref, there.size, source.size));
-      notices.push(...(await noticesOf(source, there, options.signal)).map(({ text }) => text));
+      notices.push(...textsOf(await noticesOf(source, there, options.signal), options));
     }
     return isNew;
   } finally {
     await there?.close();
   }
+}
+
+function textsOf(notices: readonly CopyNotice[], { fixGpt }: MigrateOptions): string[] {
+  const left = fixGpt ? notices.filter(({ notice }) => notice !== "gpt-backup") : notices;
+  return left.map(({ text }) => text);
 }
 
 /** The source itself is under the target's name, and is set aside before the target gets that. */
@@ -356,40 +360,6 @@ async function roomOf(target: NamedVolume, problems: BlockhaulError[]): Promise<
   return collecting(problems, "target", () => findRoom(target));
 }
 
-/** Whether what is to be made fits, as far as its backend tells. */
-async function examineRoom(room: Room | undefined, found: Findings): Promise<void> {
-  const { size = 0, dataSize = size } = found;
-  const { problems, notices } = found;
-  const granularity = room?.granularity ?? 1;
-  const targetSize = Math.ceil(size / granularity) * granularity;
-  found.targetSize = targetSize;
-  found.free = room?.free;
-  found.capacity = room?.capacity;
-  found.room = room?.room;
-  if (targetSize > size) {
-    notices.push(
-      `the target will have ${sizeInWords(targetSize)}: its backend makes volumes in steps of ${sizeInWords(granularity)}`,
-    );
-  }
-  found.provisioning ??= room?.provisioning;
-  const isThin = found.provisioning === "thin";
-  if (found.provisioning === "thick" && dataSize < size) {
-    notices.push(
-      `the source is thin (${formatSize(dataSize)} of ${formatSize(size)}); the target takes all of its space at once`,
-    );
-  }
-  if (room === undefined || room.free === undefined) return;
-  const needed = isThin ? dataSize : targetSize;
-  if (needed <= room.free) return;
-  problems.push(
-    new BlockhaulError("ERR_NO_SPACE", {
-      side: "target",
-      volume: found.target,
-      message: `it needs ${sizeInWords(needed)}, and ${sizeInWords(room.free)} are free`,
-    }),
-  );
-}
-
 /** "copy", or what a driver calls the shorter way that it knows. */
 async function methodOf(
   source: NamedVolume,
@@ -398,7 +368,9 @@ async function methodOf(
   isNew: boolean,
   options: MigrateOptions,
 ): Promise<string> {
-  const isPossible = isNew && options.method !== "copy" && !options.withSnapshots;
+  const { method, withSnapshots, size = found.size } = options;
+  // A shorter way makes another volume of the source's size.
+  const isPossible = isNew && method !== "copy" && !withSnapshots && size === found.size;
   if (!isPossible) return "copy";
   const way = await shortWayOf(source, target, found.size ?? 0, options);
   return way?.method ?? "copy";

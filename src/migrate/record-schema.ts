@@ -47,6 +47,8 @@ const settings = {
   freeze: v.optional(v.picklist(["snapshot", "exclusive", "none"])),
   method: v.optional(v.picklist(["auto", "copy"])),
   provisioning: v.optional(v.picklist(["thin", "thick"])),
+  size: v.optional(count),
+  fixGpt: flag,
   create: v.optional(v.record(v.string(), v.unknown())),
   verify: flag,
   allow: v.optional(v.array(v.picklist(GUARD_NAMES))),
@@ -105,6 +107,7 @@ const fields = {
 
 /** What was done before each step: none is believed that could not have come. */
 const NEEDS: Readonly<Partial<Record<HandoverStep, readonly HandoverStep[]>>> = {
+  "gpt-fixed": ["beforeHandover"],
   "setting-aside": ["beforeHandover"],
   "set-aside": ["setting-aside"],
   "renaming-target": ["beforeHandover"],

@@ -28,6 +28,7 @@ type OfBoth = Readonly<Partial<Record<"source" | "target", string | undefined>>>
 /** What a hand-over has done, in order. Each is noted after it was done; renames before, too. */
 export const HANDOVER_STEPS = [
   ...HOOK_NAMES,
+  "gpt-fixed",
   "setting-aside",
   "set-aside",
   "renaming-target",

@@ -61,6 +61,10 @@ export interface MigrationSettings {
   /** "copy": moves every byte with the engine, even where there is a shorter way; "auto" unless told. */
   readonly method?: "auto" | "copy" | undefined;
   readonly provisioning?: Provisioning | undefined;
+  /** Of a new target, in bytes: at least the source's, which it is unless told. */
+  readonly size?: number | undefined;
+  /** Moves the backup of a GPT to the end of a larger target, once that is verified: see `moveGptBackup`. */
+  readonly fixGpt?: boolean | undefined;
   /** Further options of the new volume: its driver's `createOptions`. */
   readonly create?: Readonly<Record<string, unknown>> | undefined;
   /** Reads the target back and compares; true unless told. */
@@ -157,6 +161,11 @@ export interface MigrationPlan {
   /** What is worth knowing: a target that is larger, holes that will not be kept. */
   readonly notices: readonly string[];
 }
+
+/** A plan that is still being made. */
+export type Findings = {
+  -readonly [Key in keyof MigrationPlan]: MigrationPlan[Key];
+} & { readonly problems: BlockhaulError[]; readonly notices: string[] };
 
 /** How a migration ended. */
 export interface MigrationReport {

@@ -81,6 +81,108 @@ describe("copy --create --size", () => {
   });
 });
 
+/** By sgdisk alone. */
+const problemsOf = (file: string) => spawnSync("sgdisk", ["-v", file]).stdout.toString();
+
+function exported(image: string): string {
+  const file = workspace.path(newName("exported"));
+  const from = ["-c", pool.conf, "-p", pool.name];
+  execFileSync("rbd", [...from, "export", "--no-progress", image, file]);
+  return file;
+}
+
+describe("copy --fix-gpt", () => {
+  it("moves the backup to the end of a larger file and of a larger image, in silence", async () => {
+    const [file, image] = [workspace.path(newName("file")), newName("image")];
+    for (const target of [file, pool.ref(image)]) {
+      const { status, stdout, stderr } = await blockhaul([
+        ...["copy", "--create", "--size", "24MiB", "--verify", "--fix-gpt"],
+        ...[partitioned, target],
+      ]);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+      expect(stdout).toContain("the backup of its GPT was moved to its end");
+    }
+    for (const made of [file, exported(image)]) {
+      expect(statSync(made).size).toBe(24 * MiB);
+      expect(problemsOf(made)).toMatch(/No problems found\. 1\d{4} free sectors/);
+      // All but the table is as it was copied.
+      execFileSync("cmp", ["-i", "1024", "-n", String(15 * MiB), partitioned, made]);
+    }
+    const again = await blockhaul(["copy", "--json", "--fix-gpt", file, workspace.path("same")]);
+    expect(JSON.parse(again.stdout.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({
+      type: "done",
+      gptBackup: "in place",
+    });
+  });
+
+  it("says what has no GPT, and what a manifest would not describe", async () => {
+    const target = workspace.path(newName("file"));
+    const { stdout } = await blockhaul(["copy", "--fix-gpt", plain, target]);
+    expect(stdout).toContain("it has no GPT");
+    const manifest = workspace.path("manifest");
+    await refuses(["copy", "--fix-gpt", "--manifest", manifest, plain, target], {
+      status: 2,
+      code: "ERR_INVALID_ARGUMENT",
+      says: /--fix-gpt changes the target/,
+    });
+  });
+
+  it("leaves a damaged GPT, and one whose last partition is in the way, as they are", async () => {
+    const damaged = workspace.path("damaged.img");
+    const full = workspace.path("full.img");
+    for (const file of [damaged, full]) {
+      writeFileSync(file, "");
+      truncateSync(file, 16 * MiB);
+      execFileSync("sgdisk", ["--new=1", file]);
+    }
+    const bytes = readFileSync(damaged);
+    bytes.writeUInt8(bytes.readUInt8(1024 + 60) ^ 1, 1024 + 60);
+    writeFileSync(damaged, bytes);
+    // As if it had been copied to what ends within the table's backup.
+    truncateSync(full, 16 * MiB - 4096);
+    for (const [file, says] of [
+      [damaged, /entries are damaged/],
+      [full, /a partition where its GPT's backup would lie/],
+    ] as const) {
+      const before = readFileSync(file);
+      const target = workspace.path(newName("file"));
+      await refuses(["copy", "--fix-gpt", "--allow-signature", file, target], {
+        status: 2,
+        code: "ERR_UNSUPPORTED",
+        says,
+      });
+      expect(readFileSync(target).equals(before)).toBe(true);
+    }
+  });
+});
+
+describe("migrate --size", () => {
+  it("makes a larger target, with zeros at the end, and moves a GPT's backup", async () => {
+    const image = newName("moved");
+    const { status, stderr } = await blockhaul([
+      ...["migrate", "--size", "24MiB", "--fix-gpt", partitioned, pool.ref(image)],
+      ...["--state-dir", workspace.path("state")],
+    ]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.not.stringMatching(/note:/) });
+    const made = exported(image);
+    expect(statSync(made).size).toBe(24 * MiB);
+    expect(problemsOf(made)).toMatch(/No problems found/);
+    execFileSync("cmp", ["-i", "1024", "-n", String(15 * MiB), partitioned, made]);
+  });
+
+  it("is refused below the source's size, in the plan", async () => {
+    const target = workspace.path(newName("never"));
+    const { problems } = await planMigration(plain, target, { size: 9 * MiB });
+    expect(problems).toMatchObject([
+      {
+        code: "ERR_TARGET_TOO_SMALL",
+        message: expect.stringMatching(/is to have 9 MiB, less than the source's 9\.00 MiB/),
+      },
+    ]);
+    expect(existsSync(target)).toBe(false);
+  });
+});
+
 describe("a GPT whose backup will be in the wrong place", () => {
   it("is announced by a copy to a larger target, unless nobody wants to hear", async () => {
     const target = workspace.path(newName("larger"));
@@ -90,7 +192,7 @@ describe("a GPT whose backup will be in the wrong place", () => {
     const { status, stderr } = await blockhaul(args);
     expect({ status, stderr }).toEqual({
       status: 0,
-      stderr: `note: the source has a GPT, whose backup will not be at the target's end: afterwards, run \`sgdisk -e\` on ${target}\n`,
+      stderr: `note: the source has a GPT, whose backup will not be at the target's end: --fix-gpt moves it there, or afterwards \`sgdisk -e\` on ${target}\n`,
     });
     const quiet = await blockhaul(["copy", "-q", "--allow-signature", partitioned, target]);
     expect(quiet).toMatchObject({ status: 0, stderr: "" });

@@ -1,6 +1,7 @@
 /** creating: the target comes into being, under its temporary name. */
 import { BlockhaulError } from "../../errors.js";
 import { sizeInWords } from "../../units.js";
+import { zeroRest } from "../../volume/rest.js";
 import { openVolume, type Volume } from "../../volume.js";
 import { forgetCopies, openTarget } from "../bytes.js";
 import { identityOf } from "../identity.js";
@@ -31,7 +32,8 @@ export async function enterCreating(migration: Migration): Promise<void> {
       message: `it has ${sizeInWords(volume.size)}, less than the source's ${sizeInWords(source.size)}`,
     });
   }
-  if (target.isOurs && volume.size > source.size) {
+  if (target.isOurs) await zeroRest(volume, source.size);
+  if (target.isOurs && volume.size > (record.settings.size ?? source.size)) {
     await migration.notice(
       `the target has ${sizeInWords(volume.size)}, ${sizeInWords(volume.size - source.size)} more than the source`,
     );
@@ -48,8 +50,8 @@ async function createAnew(migration: Migration): Promise<Volume> {
 async function create(migration: Migration): Promise<Volume> {
   const { record, watch } = migration;
   const { ref, temporary } = record.target;
-  const { provisioning, create: told } = record.settings;
-  const { ref: like, size } = record.source;
+  const { ref: like, size: least } = record.source;
+  const { provisioning, create: told, size = least } = record.settings;
   const creation = { ...told, provisioning, size, like, exclusive: true };
   const open = () =>
     openVolume(temporary, { mode: "write", create: creation, signal: watch.signal });

@@ -1,4 +1,6 @@
 /** handing-over: names change hands, and only then the source may go. Every step can be done again. */
+import { moveGptBackup } from "../../gpt.js";
+import { openTarget } from "../bytes.js";
 import { type Before, lookBefore, lookBehind } from "../handover-look.js";
 import type { Migration } from "../migration.js";
 import { renameOnce } from "../rename.js";
@@ -21,6 +23,7 @@ export async function enterHandingOver(migration: Migration): Promise<void> {
   if (!migration.hasDone("renaming-target") && !migration.hasDone("afterHandover")) {
     await checkTarget(migration);
   }
+  if (migration.record.settings.fixGpt && !migration.hasDone("gpt-fixed")) await fixGpt(migration);
   await migration.release("claim");
   if (migration.record.settings.rename) await setAside(migration, before);
   await renameTarget(migration);
@@ -32,6 +35,14 @@ export async function enterHandingOver(migration: Migration): Promise<void> {
   if (migration.hasDone("snapshots-dropped")) return;
   await dropSnapshot(migration);
   await migration.did("snapshots-dropped");
+}
+
+/** Only now: until here, the target is compared with the source. */
+async function fixGpt(migration: Migration): Promise<void> {
+  const target = migration.kept("target") ?? (await openTarget(migration));
+  await moveGptBackup(target);
+  await migration.release("target");
+  await migration.did("gpt-fixed");
 }
 
 /** Between a run that was cut short in the hand-over and this one, the source may have been written to. */
