@@ -1,13 +1,13 @@
-// npm test [-- ARGS]          everything: native tests, unit tests, end-to-end tests with a throw-away Ceph, and
-//                             tests of iSCSI and LVM in a User-Mode-Linux guest
+// npm test [-- ARGS]          native tests, unit tests, end-to-end tests with a throw-away Ceph, and one scenario in a
+//                             User-Mode-Linux guest
 // npm test -- --quick         what one runs while working, a few minutes: native and unit tests, a copy each way
 //                             between files, devices and Ceph, and one scenario in a guest
 // npm test -- test/some/path  only these vitest files; any of vitest's options may stand here
 // npm run test:native         the native tests alone, Ceph's included; -- FILTER is GoogleTest's
 // npm run test:unit           vitest without what needs Ceph or a guest
 // npm run test:guest          the tests in a guest alone; -- FILE for some of them
-// npm run test:long           what takes too long for every day: the conformance suite over LVM and multipath, power
-//                             cuts, in a guest. This week's part; -- --all, -- --part 2/3, or -- FILE for others
+// npm run test:long           what takes too long for every day, in a guest: iSCSI, LVM, multipath, power cuts. This
+//                             week's part; -- --all, -- --part 2/3, or -- FILE for others
 
 import { parseArgs } from "node:util";
 

@@ -3,7 +3,6 @@
  * the copy, it never reports a target that is not what its name leads to.
  */
 import { truncateSync, writeFileSync } from "node:fs";
-import { CopyControl, type CopyPhase, type CopyReport, copyVolume, openVolume } from "blockhaul";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 
 import { recordCount } from "../../scripts/lib/results.mjs";
@@ -18,8 +17,8 @@ import {
   SIZE,
   seed,
 } from "../support/changing-ends.js";
+import { copyWhile, type Ended } from "../support/copy-while.mjs";
 
-const MiB = 1024 ** 2;
 /** Nothing here depends on speed. */
 const TIMEOUT_MS = 300_000;
 let cells = 0;
@@ -36,64 +35,7 @@ afterAll(async () => {
   await endEnds();
 });
 
-/** Copies and verifies, and calls `change` while the phase stands still. */
-async function copyWith(
-  from: string,
-  to: string,
-  phase: CopyPhase,
-  change: () => Promise<unknown>,
-) {
-  for (;;) {
-    const result = await tryCopyWith(from, to, phase, change);
-    // A phase that was over before it was told of: nothing has changed yet, and it is done again.
-    if (result.isChanged) return result;
-    expect(result.error).toBeUndefined();
-  }
-}
-
-async function tryCopyWith(
-  from: string,
-  to: string,
-  phase: CopyPhase,
-  change: () => Promise<unknown>,
-) {
-  const control = new CopyControl();
-  let changing: Promise<unknown> | undefined;
-  await using source = await openVolume(from);
-  await using target = await openVolume(to, { mode: "write" });
-  const goOn = () => control.set({ paused: false, iopsLimit: 0 });
-  const copying = copyVolume(source, target, {
-    verify: true,
-    allow: ["signature"],
-    control,
-    requestSize: MiB,
-    // Each phase begins so slowly that it is told of long before its end; it is paused then.
-    iopsLimit: 1,
-    progressIntervalMs: 10,
-    onProgress: (progress) => {
-      if (changing !== undefined) return;
-      if (progress.phase === phase) {
-        control.pause();
-        changing = change().then(goOn, goOn);
-      } else if (progress.done < SIZE) goOn();
-      else control.set({ iopsLimit: 1 });
-    },
-  });
-  const result = await copying.then(
-    (report) => ({ report }),
-    (error: Error & { code: string }) => ({ error }),
-  );
-  await changing;
-  const isChanged = changing !== undefined;
-  const { report, error } = result as { report?: CopyReport; error?: Error & { code: string } };
-  return { isChanged, report, error };
-}
-
-async function checkCell(
-  outcome: Outcome,
-  to: string,
-  { report, error }: Awaited<ReturnType<typeof copyWith>>,
-): Promise<void> {
+async function checkCell(outcome: Outcome, to: string, { report, error }: Ended): Promise<void> {
   if (outcome.startsWith("ERR_")) expect(error).toMatchObject({ code: outcome });
   if (outcome === "right") expect(error).toBeUndefined();
   cells += 1;
@@ -115,7 +57,7 @@ describe.each(kinds)("%s", (_, make, changes) => {
         const to = next();
         writeFileSync(to, "");
         truncateSync(to, SIZE);
-        const result = await copyWith(place.ref, to, phase, () => change(place));
+        const result = await copyWhile(place.ref, to, SIZE, phase, () => change(place));
         await checkCell(source, to, result);
       },
       TIMEOUT_MS,
@@ -126,7 +68,7 @@ describe.each(kinds)("%s", (_, make, changes) => {
       "as the target, during: %s",
       async (phase) => {
         const place = await make();
-        const result = await copyWith(seed, place.ref, phase, () => change(place));
+        const result = await copyWhile(seed, place.ref, SIZE, phase, () => change(place));
         await checkCell(target, place.ref, result);
       },
       TIMEOUT_MS,

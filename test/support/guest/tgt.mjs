@@ -70,6 +70,7 @@ export class Tgt {
     this.#targets.set(iqn, target);
     await this.#tellTarget(target);
     for (const lun of luns) await this.addLun(iqn, lun);
+    await this.#admitAll(target);
   }
 
   /**
@@ -145,6 +146,8 @@ export class Tgt {
     for (const target of this.#targets.values()) {
       await this.#tellTarget(target);
       for (const lun of target.luns) await this.#tellLun(target, lun);
+      // Only now: an initiator that waits for it would be told that its LUN does not exist, and fail its requests for good.
+      await this.#admitAll(target);
     }
   }
 
@@ -173,7 +176,11 @@ export class Tgt {
       await this.#tellAccount(chap.mutualUser, chap.mutualPassword);
       await this.#admin("account", "bind", [...id, "--user", chap.mutualUser, "--outgoing"]);
     }
-    await this.#admin("target", "bind", [...id, "--initiator-address", "ALL"]);
+  }
+
+  /** @param {KnownTarget} target */
+  async #admitAll({ tid }) {
+    await this.#admin("target", "bind", ["--tid", String(tid), "--initiator-address", "ALL"]);
   }
 
   /**
