@@ -8,7 +8,6 @@ import { removeDurably, writeDurably } from "../system/durable-file.js";
 import { seal, unseal } from "../system/sealed.js";
 import { readOwn } from "../system/trusted.js";
 import type { MigrationRecord } from "./record.js";
-import { parseMigration } from "./record-schema.js";
 
 const NAME = /^([a-z0-9]{8})\.migration$/;
 const ID = /^[a-z0-9]{1,8}$/;
@@ -62,6 +61,8 @@ export class MigrationStore {
     }
     const unsealed = unseal(bytes.toString("utf8"));
     if ("fault" in unsealed) throw damaged(file, unsealed.fault);
+    // Only here: a copy has no use for the schemas.
+    const { parseMigration } = await import("./record-schema.js");
     const parsed = parseMigration(unsealed.value);
     if ("fault" in parsed) throw damaged(file, parsed.fault);
     if (parsed.record.id !== id) throw damaged(file, "it is the record of another migration");
