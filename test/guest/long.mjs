@@ -8,8 +8,8 @@ export const longScenarios = [
     "migrate-rbd",
     "multipath",
     "power-cuts-ext4",
-    "power-cuts-xfs",
     "ends-changed",
+    "power-cuts-xfs",
   ],
   ...[
     "failures-in-flight",
