@@ -23,12 +23,6 @@ constexpr int kZeroLadder[] = {
     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
 };
 constexpr unsigned kZeroSteps = sizeof kZeroLadder / sizeof kZeroLadder[0];
-/// linux/falloc.h of what a block device takes it for: a discard, as BLKDISCARD, and not the
-/// zeroing unmap that PUNCH_HOLE alone is.
-constexpr int kDiscard = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE | FALLOC_FL_NO_HIDE_STALE;
-/// Of a zero request's `step`: which step of the ladder, and above it how often it was tried again.
-constexpr unsigned kOneRetry = 1U << 8;
-constexpr unsigned kStepMask = kOneRetry - 1;
 /// Behind the step that gives space back.
 constexpr unsigned kFirstThickStep = 1;
 
@@ -56,7 +50,6 @@ PosixVolume::PosixVolume(PosixInode inode)
       offset_alignment_(inode.offset_alignment),
       direct_(std::move(inode.direct)),
       buffered_(std::move(inode.buffered)),
-      discard_zeroes_(inode.discard_zeroes),
       zero_step_(inode.thick ? kFirstThickStep : 0) {}
 
 void PosixVolume::submit(Reactor& reactor, Request& request) {
@@ -220,22 +213,10 @@ void PosixVolume::end_bounce(Request& request) {
   if (is_gated(request)) gate_.leave();
 }
 
-/// Bytes of what is left of a zero request that are to be discarded next.
-std::uint64_t PosixVolume::discardable(const Request& request) const {
-  if (discard_zeroes_ == 0 || discard_refused_.load(std::memory_order_relaxed)) return 0;
-  if ((request.offset + request.progress) % discard_zeroes_ != 0) return 0;
-  const std::uint64_t left = request.length - request.progress;
-  return left - left % discard_zeroes_;
-}
-
-/// Zeroes the next part of what is left: of most devices, all of it.
 void PosixVolume::advance_zero(Request& request) {
   const bool aligned = !is_block_ || (request.offset % info_.block_size == 0 &&
                                       request.length % info_.block_size == 0);
-  const std::uint64_t discarded = discardable(request);
-  const unsigned step = request.step & kStepMask;
-  const bool refused = !aligned || (discarded == 0 && step >= kZeroSteps);
-  if (refused || request.length == 0) {
+  if (!aligned || request.step >= kZeroSteps || request.length == 0) {
     return complete_later(*request.reactor, request, request.length == 0 ? 0 : ENOTSUP);
   }
   FileOperation& file = request.file;
@@ -243,37 +224,18 @@ void PosixVolume::advance_zero(Request& request) {
   // The one that claimed the device: to any other, the kernel answers EBUSY where cached pages of
   // the range are dirty.
   file.descriptor = (direct_ ? direct_ : buffered_).get();
-  file.offset = request.offset + request.progress;
-  if (discarded > 0) {
-    file.mode = kDiscard;
-    file.length = discarded;
-  } else {
-    const bool splits = discard_zeroes_ > 0 && !discard_refused_.load(std::memory_order_relaxed);
-    const std::uint64_t left = request.length - request.progress;
-    file.mode = kZeroLadder[step];
-    file.length = splits ? std::min(left, discard_zeroes_ - file.offset % discard_zeroes_) : left;
-  }
+  file.mode = kZeroLadder[request.step];
+  file.offset = request.offset;
+  file.length = request.length;
   request.reactor->submit(file);
 }
 
 void PosixVolume::zeroed(Request& request, std::int64_t result) {
-  if (result >= 0) {
-    request.step &= kStepMask;
-    request.progress += request.file.length;
-    return request.progress < request.length ? advance_zero(request) : finish(request, 0);
-  }
-  if (try_again(result) && request.step / kOneRetry < kIdleRetries) {
-    request.step += kOneRetry;
-    return advance_zero(request);
-  }
+  if (result >= 0) return finish(request, 0);
+  if (try_again(result) && request.progress++ < kIdleRetries) return advance_zero(request);
   if (!is_refusal(result)) return finish(request, static_cast<int>(-result));
-  if (request.file.mode == kDiscard) {
-    discard_refused_.store(true, std::memory_order_relaxed);
-    return advance_zero(request);
-  }
   unsigned known = zero_step_.load(std::memory_order_relaxed);
-  const unsigned next = (request.step & kStepMask) + 1;
-  request.step = next;
+  const unsigned next = ++request.step;
   while (known < next &&
          !zero_step_.compare_exchange_weak(known, next, std::memory_order_relaxed)) {
   }
