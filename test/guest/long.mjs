@@ -3,14 +3,7 @@
 
 export const longScenarios = [
   ...["faults-mapper", "lvm", "lvm-attached", "lvm-control", "failures-refusals", "migrate-kills"],
-  ...[
-    "migrate-lvm",
-    "migrate-rbd",
-    "multipath",
-    "power-cuts-ext4",
-    "ends-changed",
-    "power-cuts-xfs",
-  ],
+  ...["migrate-lvm", "migrate-rbd", "multipath", "power-cuts-ext4", "power-cuts-xfs", "iscsi"],
   ...[
     "failures-in-flight",
     "failures-kills",
@@ -20,5 +13,4 @@ export const longScenarios = [
     "iscsi-luns",
   ],
   ...["iscsi-in-use", "exporters", "guards", "lvm-states", "discovery", "lvm-exported"],
-  "iscsi",
 ].map((name) => `test/guest/${name}.test.ts`);

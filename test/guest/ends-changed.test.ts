@@ -1,3 +1,0 @@
-import { testInGuest } from "../support/guest.js";
-
-await testInGuest("ends-changed");
