@@ -88,8 +88,9 @@ await main(async () => {
  * @param {Step} step
  */
 function slownessOf({ like }) {
-  const found = recorded().files.find(({ file }) => file === like?.file);
-  return found === undefined || like === undefined ? 0 : found.wall / like.seconds;
+  if (like === undefined) return 0;
+  const found = recorded().files.find(({ file }) => file === like.file);
+  return found === undefined ? 0 : found.wall / like.seconds;
 }
 
 /**

@@ -47,8 +47,8 @@ const hook = v.union(
   "must be a function, or a program and its arguments as a list",
 );
 
-/** The settings of a move that both forms have, by the same names. */
-const settings = {
+/** What a migration is told beside sizes, in a plan of either form and in its record. */
+export const moveSettings = {
   deleteSource: v.optional(v.boolean()),
   rename: v.optional(v.boolean()),
   withSnapshots: v.optional(v.boolean()),
@@ -59,6 +59,11 @@ const settings = {
   provisioning: v.optional(v.picklist(["thin", "thick"])),
   create: v.optional(v.record(v.string(), v.unknown())),
   allow: v.optional(v.array(v.picklist(GUARD_NAMES))),
+};
+
+/** The settings of a move that both forms have, by the same names. */
+const settings = {
+  ...moveSettings,
   requests: v.optional(whole(1, 4096)),
   threads: v.optional(whole(1, 64)),
   digest: v.optional(v.picklist(["xxh3", "sha256", "none"])),

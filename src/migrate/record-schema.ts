@@ -1,9 +1,8 @@
 /** What the record of a migration may hold: whoever goes on, or back, by one believes every field of it. */
 import * as v from "valibot";
 
-import { GUARD_NAMES } from "../guards/guard.js";
 import type { VolumeEnd } from "../volume-end.js";
-import type { KeysOfSchema } from "./plan-schema.js";
+import { type KeysOfSchema, moveSettings } from "./plan-schema.js";
 import {
   HANDOVER_STEPS,
   type HandoverStep,
@@ -19,7 +18,6 @@ import {
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const text = v.pipe(v.string(), v.nonEmpty());
-const flag = v.optional(v.boolean());
 const amount = v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)));
 const moment = v.pipe(v.string(), v.isoTimestamp());
 const digest = v.pipe(v.string(), v.regex(/^(xxh3|sha256):[0-9a-f]+$/));
@@ -41,17 +39,8 @@ const target = {
 } satisfies KeysOfSchema<RecordedTarget>;
 
 const settings = {
-  deleteSource: flag,
-  rename: flag,
-  withSnapshots: flag,
-  freeze: v.optional(v.picklist(["snapshot", "exclusive", "none"])),
-  method: v.optional(v.picklist(["auto", "copy"])),
-  provisioning: v.optional(v.picklist(["thin", "thick"])),
+  ...moveSettings,
   size: v.optional(count),
-  fixGpt: flag,
-  create: v.optional(v.record(v.string(), v.unknown())),
-  verify: flag,
-  allow: v.optional(v.array(v.picklist(GUARD_NAMES))),
 } satisfies KeysOfSchema<MigrationSettings>;
 
 const tuning = {

@@ -9,6 +9,12 @@ import { flipBit } from "../../support/flip-bit.js";
 import { Random } from "../../support/random.js";
 import { errorOf, ioError, stageOf } from "./stage.js";
 
+/** What a sealed text says; any of its fields is then changed. */
+function recordIn(text: string) {
+  const { checksum: _checksum, ...record } = JSON.parse(text);
+  return record;
+}
+
 describe("a record", () => {
   it("is forgotten only after the end", async () => {
     const stage = await stageOf();
@@ -87,7 +93,7 @@ describe("a record", () => {
     const before = stage.listing();
     const { stateDirectory } = stage;
     const sound = readFileSync(file, "utf8");
-    const { checksum: _checksum, ...record } = JSON.parse(sound);
+    const record = recordIn(sound);
     for (const [path, value] of Object.entries(change)) {
       const [outer = "", inner] = path.split(".");
       if (inner === undefined) record[outer] = value;
@@ -112,7 +118,7 @@ describe("a record", () => {
     const hooks = { beforeHandover: ioError };
     expect((await errorOf(stage.migrate({ hooks, deleteSource: true }))).code).toBe("ERR_HOOK");
     const { file } = await stage.status();
-    const { checksum: _checksum, ...record } = JSON.parse(readFileSync(file, "utf8"));
+    const record = recordIn(readFileSync(file, "utf8"));
     expect(record.verified).toBe(true);
     writeFileSync(file, seal({ ...record, state: "creating" }));
     await stage.resume({ hooks: { beforeHandover: () => {} } });
