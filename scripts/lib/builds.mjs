@@ -113,7 +113,7 @@ async function bundle() {
     // What is shared is loaded as one file, whenever it is imported.
     checks: { ineffectiveDynamicImport: false },
   });
-  await bundled.write({
+  const { output } = await bundled.write({
     dir: "dist",
     sourcemap: true,
     entryFileNames: "[name].js",
@@ -121,8 +121,25 @@ async function bundle() {
     // To find, open and link a file costs more than to compile what is in it and not needed. The version is asked for
     // by itself.
     codeSplitting: {
-      groups: [{ name: "shared", minShareCount: 2, test: (id) => !id.endsWith("/version.ts") }],
+      groups: [
+        {
+          name: "shared",
+          minShareCount: 2,
+          test: (id) => !/(\/version|-schema)\.ts$/.test(id),
+          priority: 1,
+        },
+        // A copy reads no plan and no record: what describes them is loaded, with valibot, where one is read.
+        { name: "schemas", minShareCount: 2, test: /-schema\.ts$/ },
+      ],
     },
   });
   await bundled.close();
+  for (const part of output) {
+    if (part.type !== "chunk" || part.name !== "shared") continue;
+    const late = part.imports.filter((name) => ["valibot", "yaml"].includes(name));
+    if (late.length === 0) continue;
+    throw new Error(
+      `${part.fileName} loads ${late.join(" and ")}, as each command would: import the module that needs it where it is used`,
+    );
+  }
 }
