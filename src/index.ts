@@ -106,7 +106,7 @@ export { ExportDriver, type ExportedVolume, type ExportRequest } from "./export-
 export { type GptBackup, moveGptBackup } from "./gpt.js";
 export { checkGuards, type GuardOptions, throwRefusal } from "./guards/check.js";
 export { GUARD_NAMES, type GuardFinding, type GuardName } from "./guards/guard.js";
-export { type CopyNotice, noticesOf, noticesOfNew } from "./guards/notices.js";
+export { type CopyNotice, type NoticeOptions, noticesOf, noticesOfNew } from "./guards/notices.js";
 export { type EngineStatus, engineStatus, type ToolStatus, toolStatus } from "./host.js";
 export {
   controlJob,

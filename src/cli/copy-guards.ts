@@ -64,11 +64,11 @@ export async function showNotices(
 ): Promise<void> {
   const isAsked = json || verbose || dryRun;
   if (quiet && !isAsked) return;
-  const found =
+  const how = { fixGpt, signal };
+  const all =
     target === undefined
-      ? await noticesOfNew(source, { ref: targetRef, size: size ?? source.size }, signal)
-      : await noticesOf(source, target, signal);
-  const all = fixGpt ? found.filter(({ notice }) => notice !== "gpt-backup") : found;
+      ? await noticesOfNew(source, { ref: targetRef, size: size ?? source.size }, how)
+      : await noticesOf(source, target, how);
   const notices = isAsked ? all : all.filter(({ notice }) => notice !== "larger-target");
   if (json) for (const notice of notices) stdout.json({ type: "notice", ...notice });
   else (dryRun ? stdout : stderr).lines(notices.map(({ text }) => `note: ${text}`));

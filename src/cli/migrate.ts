@@ -12,7 +12,7 @@ import { allowedGuards, guardOptions } from "./guard-options.js";
 import { runMigrateMany } from "./migrate-many.js";
 import { migrationPlanLines, problemLines } from "./migrate-text.js";
 import { runWatched } from "./migrating.js";
-import { camelCase, type OptionValues } from "./options.js";
+import { firstGiven, type OptionValues } from "./options.js";
 import { engineOptions } from "./transfer.js";
 
 type Options = OptionValues<typeof migrateOptions>;
@@ -112,14 +112,14 @@ function checkOptions(options: Options, volumes: readonly string[]): void {
     throw invalid("--keep-source and --delete-source exclude each other");
   }
   if (options.plan === undefined) {
-    const stray = PLAN_ONLY.find((name) => isGiven(options, name));
+    const stray = firstGiven(options, PLAN_ONLY);
     if (stray !== undefined) throw invalid(`--${stray} is of a --plan`);
     return;
   }
   if (volumes.length > 0) {
     throw invalid("a --plan lists what is moved; it takes no source and no target beside it");
   }
-  const stray = OF_A_MOVE.find((name) => isGiven(options, name));
+  const stray = firstGiven(options, OF_A_MOVE);
   if (stray === undefined) return;
   throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
     message: `--${stray} is of a single move: a --plan says by itself how each volume is moved`,
@@ -145,11 +145,6 @@ const OF_A_MOVE = [
   ...["no-verify", "before-copy", "before-handover", "after-handover"],
   ...[...guardOptions, ...creationOptions].map(({ name }) => name),
 ];
-
-function isGiven(options: Options, name: string): boolean {
-  const value = options[camelCase(name) as keyof Options];
-  return value !== undefined && value !== false;
-}
 
 function invalid(message: string): BlockhaulError {
   return new BlockhaulError("ERR_INVALID_ARGUMENT", { message });

@@ -51,6 +51,17 @@ export function camelCase(name: string): string {
   return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** The first of these options that was given, by its long name. */
+export function firstGiven(
+  values: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): string | undefined {
+  return names.find((name) => {
+    const value = values[camelCase(name)];
+    return value !== undefined && value !== false;
+  });
+}
+
 /** What stands for an option's value in help: "SIZE", "xxh3|sha256|none"; undefined of a flag. */
 export function placeholderOf(spec: OptionSpec): string | undefined {
   if (spec.kind === "flag") return undefined;

@@ -11,6 +11,7 @@ import { finishCopy } from "./copy-finish.js";
 import { allowedGuards } from "./guard-options.js";
 import { explainEnd } from "./job-failure.js";
 import { runWatched } from "./migrating.js";
+import { firstGiven, type OptionValues } from "./options.js";
 import { goOn } from "./resuming.js";
 import { limitsOf, stateDirectoryOf } from "./transfer.js";
 import { Watch } from "./watch.js";
@@ -19,6 +20,7 @@ export const runResume: CommandRun<typeof resumeOptions> = async ([id = ""], opt
   const stateDirectory = stateDirectoryOf(options);
   const migration = await findMigration(id, { stateDirectory });
   if (migration !== undefined) {
+    refuseOfCopies(migration.id, options);
     const { bandwidthLimit, iopsLimit } = limitsOf(options);
     const told = {
       limits: { bandwidthLimit, iopsLimit },
@@ -60,16 +62,28 @@ export const runResume: CommandRun<typeof resumeOptions> = async ([id = ""], opt
   return finishCopy(report, options, context);
 };
 
+const OF_MIGRATIONS = ["keep-source", "method"] as const;
+/** Besides those that the environment may set for all commands alike. */
+const OF_COPIES = ["fast", "repair", "salvage", "fix-gpt"] as const;
+
+type Options = OptionValues<typeof resumeOptions>;
+
 /** @throws BlockhaulError ERR_INVALID_ARGUMENT for what a copy has none of */
-function refuseOfMigrations(id: string, options: { keepSource?: boolean; method?: string }): void {
-  const flag = options.keepSource
-    ? "--keep-source"
-    : options.method === undefined
-      ? undefined
-      : "--method";
-  if (flag === undefined) return;
+function refuseOfMigrations(id: string, options: Options): void {
+  const stray = firstGiven(options, OF_MIGRATIONS);
+  if (stray === undefined) return;
   throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
-    message: `${flag} is about a migration, and there is no migration ${JSON.stringify(id)}`,
+    message: `--${stray} is about a migration, and there is no migration ${JSON.stringify(id)}`,
     hint: "`blockhaul jobs` lists them",
+  });
+}
+
+/** @throws BlockhaulError ERR_INVALID_ARGUMENT for what a migration goes by as it was begun */
+function refuseOfCopies(id: string, options: Options): void {
+  const stray = firstGiven(options, OF_COPIES);
+  if (stray === undefined) return;
+  throw new BlockhaulError("ERR_INVALID_ARGUMENT", {
+    message: `--${stray} is about a copy, and ${id} is a migration: it goes on as it was begun`,
+    hint: "leave it out; `blockhaul abort` ends the migration, to begin another",
   });
 }

@@ -11,15 +11,21 @@ export interface CopyNotice {
 
 const SECTORS: readonly number[] = [512, 4096];
 
+export interface NoticeOptions {
+  /** The backup of a GPT will be moved, which leaves nothing to say of it; false unless told. */
+  readonly fixGpt?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Looks at sizes and, where that matters, at the source's partition table. */
 export async function noticesOf(
   source: Volume,
   target: Volume,
-  signal?: AbortSignal,
+  options: NoticeOptions = {},
 ): Promise<CopyNotice[]> {
   if (target.info.ephemeral) return [];
   const lost = (target.info.notKept ?? []).map(noticeOfLost);
-  return [...lost, ...(await noticesOfSizes(source, target, signal))];
+  return [...lost, ...(await noticesOfSizes(source, target, options))];
 }
 
 /** What a new target does not have of its source, beside bytes. */
@@ -42,16 +48,16 @@ function noticeOfGpt(target: string): CopyNotice {
 export async function noticesOfNew(
   source: Volume,
   { ref, size }: { readonly ref: string; readonly size: number },
-  signal?: AbortSignal,
+  { fixGpt, signal }: NoticeOptions = {},
 ): Promise<CopyNotice[]> {
-  if (size <= source.size) return [];
+  if (size <= source.size || fixGpt) return [];
   return (await partitionTablesOf(source, signal)).some(isGpt) ? [noticeOfGpt(ref)] : [];
 }
 
 async function noticesOfSizes(
   source: Volume,
   target: Volume,
-  signal?: AbortSignal,
+  { fixGpt, signal }: NoticeOptions,
 ): Promise<CopyNotice[]> {
   const isLarger = target.size > source.size;
   const [from, to] = [source.info.blockSize, target.info.blockSize];
@@ -64,7 +70,7 @@ async function noticesOfSizes(
     const text = `the target is ${rest} larger than the source: what lies behind is left as it is`;
     notices.push({ notice: "larger-target", text });
   }
-  if (isLarger && tables.some(isGpt)) notices.push(noticeOfGpt(target.ref));
+  if (isLarger && !fixGpt && tables.some(isGpt)) notices.push(noticeOfGpt(target.ref));
   const [table] = tables;
   if (sectorsDiffer && table !== undefined) {
     const text =

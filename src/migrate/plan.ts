@@ -290,12 +290,12 @@ async function examineTarget(
       problems.push(...problemsOfSize(target.ref, source.size, options));
       examineRoom(await roomOf(target, problems), found);
       const made = { ref: target.ref, size: found.targetSize ?? source.size };
-      notices.push(...textsOf(await noticesOfNew(source, made, options.signal), options));
+      notices.push(...textsOf(await noticesOfNew(source, made, options)));
     } else {
       if (options.size !== undefined) problems.push(sizeOfOld(target.ref));
       found.targetSize = there.size;
       if (there.size < source.size) problems.push(tooSmall(target.ref, there.size, source.size));
-      notices.push(...textsOf(await noticesOf(source, there, options.signal), options));
+      notices.push(...textsOf(await noticesOf(source, there, options)));
     }
     return isNew;
   } finally {
@@ -303,9 +303,8 @@ async function examineTarget(
   }
 }
 
-function textsOf(notices: readonly CopyNotice[], { fixGpt }: MigrateOptions): string[] {
-  const left = fixGpt ? notices.filter(({ notice }) => notice !== "gpt-backup") : notices;
-  return left.map(({ text }) => text);
+function textsOf(notices: readonly CopyNotice[]): string[] {
+  return notices.map(({ text }) => text);
 }
 
 /** The source itself is under the target's name, and is set aside before the target gets that. */

@@ -170,6 +170,25 @@ describe("migrate --size", () => {
     execFileSync("cmp", ["-i", "1024", "-n", String(15 * MiB), partitioned, made]);
   });
 
+  it("goes on as it was begun: resume takes no option of copies", async () => {
+    const target = workspace.path(newName("file"));
+    const state = ["--state-dir", workspace.path("state")];
+    const begun = await blockhaul([
+      ...["migrate", "--before-handover", "/bin/false", ...state],
+      ...[plain, target],
+    ]);
+    expect(begun.status).not.toBe(0);
+    const id = /blockhaul resume ([\w-]+)/.exec(begun.stderr)?.[1] ?? "";
+    for (const flag of ["--fix-gpt", "--fast", "--repair", "--salvage"]) {
+      const { status, stderr } = await blockhaul(["resume", id, flag, ...state]);
+      expect({ flag, status }).toEqual({ flag, status: 2 });
+      expect(stderr).toContain(`${flag} is about a copy`);
+    }
+    expect(existsSync(target)).toBe(false);
+    const ended = await blockhaul(["abort", id, ...state]);
+    expect(ended.status).toBe(0);
+  });
+
   it("is refused below the source's size, in the plan", async () => {
     const target = workspace.path(newName("never"));
     const { problems } = await planMigration(plain, target, { size: 9 * MiB });
