@@ -16,6 +16,8 @@ export const weeks = {
   "kills of migrations": 5,
   "long tests": 6,
   "changed ends": 3,
+  "kinds of copies": 3,
+  "kills on Ceph": 2,
   sanitizers: 2,
   "fuzzed inputs": 6,
   "C++ checks": 4,
