@@ -308,6 +308,8 @@ export interface VolumeLook {
   readonly born?: string | undefined;
   /** What is another once the volume was taken away and brought back, such as a device's sequence number. */
   readonly attached?: string | undefined;
+  /** What its storage says that it is, asked anew, such as a disk's serial number: another volume may have its place. */
+  readonly names?: string | undefined;
 }
 
 /** What a driver's open returns; it may hold more, for the driver's own `closeVolume`. */

@@ -158,6 +158,8 @@ export interface NativeHostControl {
   syncPath(path: string): Promise<void>;
   /** A SCSI target's answer to REPORT LUNS, as it came, asked through the node of one of its devices. */
   reportLuns(path: string): Promise<Buffer>;
+  /** A page of a SCSI disk's vital product data, as its unit says it now, asked through the disk's node. */
+  inquire(path: string, page: number): Promise<Buffer>;
   /**
    * Gives a file that this process has just made the owner, group, mode, access list and SELinux label of another.
    *

@@ -9,7 +9,7 @@
 #include "addon/process_scan.h"
 #include "addon/rbd_control.h"
 #include "addon/region_lock.h"
-#include "addon/report_luns.h"
+#include "addon/scsi_commands.h"
 #include "addon/secret_handle.h"
 #include "addon/status.h"
 #include "addon/volume_handle.h"
@@ -67,6 +67,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("keepFileAttributes", Napi::Function::New<keep_file_attributes_of>(env));
   exports.Set("syncPath", Napi::Function::New<sync_path_of>(env));
   exports.Set("reportLuns", Napi::Function::New<report_luns_of>(env));
+  exports.Set("inquire", Napi::Function::New<inquire_of>(env));
   exports.Set("scanProcesses", Napi::Function::New<scan_processes_of>(env));
   exports.Set("ioStatus", Napi::Function::New<io_status>(env));
   exports.Set("librbdStatus", Napi::Function::New<librbd_status>(env));

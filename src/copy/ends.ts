@@ -295,6 +295,7 @@ export function differenceOf(
   for (const [key, what] of [
     ["born", "was made"],
     ["attached", "is attached as"],
+    ["names", "says that it is"],
   ] as const) {
     const before = expected[key];
     if (before === undefined || found[key] === before) continue;

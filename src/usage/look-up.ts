@@ -6,6 +6,7 @@ import { BlockhaulError } from "../errors.js";
 import { native } from "../native.js";
 import { sizeInWords } from "../units.js";
 import { backingFileOf } from "./backing-file.js";
+import { diskNamesOf } from "./disk-names.js";
 import { type HostNode, keyOf } from "./node.js";
 
 // All of it is asked on threads of its own: a look at storage that hangs is given up, and keeps no process from its end.
@@ -24,8 +25,9 @@ export async function lookUpFile(path: string): Promise<VolumeLook | undefined> 
 }
 
 /**
- * Of a block device: what it says of itself, its number, and its sequence number, which no other device gets before
- * the host's next start. Of a loop device also the size of its file: what that lost reads as zeros.
+ * Of a block device: its identity, its number, and its sequence number, which no other device gets before the host's next
+ * start. Of one that lies on SCSI disks also the names that those say now. Of a loop device also the size of its file:
+ * what that lost reads as zeros.
  */
 export async function lookUpDevice(path: string, sysfs = "/sys"): Promise<VolumeLook | undefined> {
   const found = await native().lookAtPath(path);
@@ -33,7 +35,10 @@ export async function lookUpDevice(path: string, sysfs = "/sys"): Promise<Volume
   const volume = await native().openPosix({ path, mode: "read", kind: "block" });
   try {
     const { identity, size, node } = volume.info;
-    return { identity, size, ...(node && { attached: await attachmentOf(node, sysfs) }) };
+    if (node === undefined) return { identity, size };
+    const names = await diskNamesOf(node, path, sysfs);
+    const attached = await attachmentOf(node, sysfs);
+    return { identity, size, attached, ...(names === undefined ? {} : { names }) };
   } catch (error) {
     throw error instanceof BlockhaulError ? error.withContext({ volume: path }) : error;
   } finally {

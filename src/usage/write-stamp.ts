@@ -15,6 +15,10 @@ const LOOKS = 10;
  * some devices count a flush there, and this look makes one.
  */
 const WRITES = [6, 11, 13];
+/** Of the same: requests read. */
+const READS = 0;
+/** A read that every device can do, in bytes: a page. */
+const ONE_READ = 4096;
 
 /**
  * Of a file: its size and times. The change of its metadata counts, since a writer can set the time of its last write.
@@ -41,6 +45,7 @@ export async function stampOfFile(node: HostNode, file: string): Promise<string 
 export async function stampOfDevice(
   { major, minor }: HostNode,
   sysfs = "/sys",
+  read = readOnce,
 ): Promise<string | undefined> {
   const folder = path.join(sysfs, "dev/block", `${major}:${minor}`);
   const counts =
@@ -48,8 +53,10 @@ export async function stampOfDevice(
     // A partition's folder stands in its disk's.
     (await attribute(`${folder}/../queue/iostats`));
   const name = /^DEVNAME=(.+)$/m.exec((await attribute(`${folder}/uevent`)) ?? "")?.[1];
-  if (counts !== "1" || name === undefined || !(await writeBack(`/dev/${name}`))) return undefined;
-  const fields = (await attribute(`${folder}/stat`))?.split(/\s+/);
+  if (name === undefined || !(await writeBack(`/dev/${name}`))) return undefined;
+  // The device-mapper of some kernels counts without saying so: a read of ours shows it.
+  if (counts !== "1" && !(await isCounted(folder, () => read(`/dev/${name}`)))) return undefined;
+  const fields = await countsOf(folder);
   // A device that was detached, and attached anew, has begun to count anew.
   const sequence = await attribute(`${folder}/diskseq`);
   const backing = await backingFileOf({ major, minor }, sysfs);
@@ -58,6 +65,27 @@ export async function stampOfDevice(
     fields &&
     [sequence ?? "", ...WRITES.map((index) => fields[index]), ...(below ? [below] : [])].join(" ")
   );
+}
+
+async function countsOf(folder: string): Promise<string[] | undefined> {
+  return (await attribute(`${folder}/stat`))?.split(/\s+/);
+}
+
+/** Whether a read raises the number of reads. One of somebody else shows as much. */
+async function isCounted(folder: string, read: () => Promise<void>): Promise<boolean> {
+  const readsOf = async () => Number((await countsOf(folder))?.[READS]);
+  const before = await readsOf();
+  await read();
+  return (await readsOf()) > before;
+}
+
+/** From the medium, past the page cache. What cannot be read is not counted either. */
+async function readOnce(device: string): Promise<void> {
+  const volume = await native()
+    .openPosix({ path: device, mode: "read", kind: "block" })
+    .catch(() => undefined);
+  await volume?.read(new Uint8Array(ONE_READ), 0).catch(() => {});
+  await volume?.close();
 }
 
 /** What the page cache still holds is counted when it is written. */

@@ -3,7 +3,14 @@
 
 export const longScenarios = [
   ...["faults-mapper", "lvm", "lvm-attached", "lvm-control", "failures-refusals", "migrate-kills"],
-  ...["migrate-lvm", "migrate-rbd", "multipath", "power-cuts-ext4", "power-cuts-xfs", "iscsi"],
+  ...[
+    "migrate-lvm",
+    "migrate-rbd",
+    "multipath",
+    "power-cuts-ext4",
+    "ends-changed",
+    "power-cuts-xfs",
+  ],
   ...[
     "failures-in-flight",
     "failures-kills",
@@ -13,4 +20,5 @@ export const longScenarios = [
     "iscsi-luns",
   ],
   ...["iscsi-in-use", "exporters", "guards", "lvm-states", "discovery", "lvm-exported"],
+  "iscsi",
 ].map((name) => `test/guest/${name}.test.ts`);

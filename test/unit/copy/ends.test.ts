@@ -16,7 +16,13 @@ import { differenceOf, End, whileSame } from "../../../src/copy/ends.js";
 import { JsVolumes } from "../../support/js-volumes.js";
 
 const SIZE = 1024 ** 2;
-const look: VolumeLook = { identity: "disk 1", size: SIZE, born: "monday", attached: "once" };
+const look: VolumeLook = {
+  identity: "disk 1",
+  size: SIZE,
+  born: "monday",
+  attached: "once",
+  names: "serial number 1",
+};
 
 /** What the driver answers, the last of them for good. */
 interface Answers {
@@ -88,11 +94,10 @@ describe("the difference between two looks", () => {
     ["larger", { ...look, size: SIZE + 512 }],
     ["born at another time", { ...look, born: "tuesday" }],
     ["attached anew", { ...look, attached: "twice" }],
-    ["its birth is not known any more", { identity: look.identity, size: SIZE, attached: "once" }],
-    [
-      "its attachment is not known any more",
-      { identity: look.identity, size: SIZE, born: "monday" },
-    ],
+    ["of another disk", { ...look, names: "serial number 2" }],
+    ["its birth is not known any more", { ...look, born: undefined }],
+    ["its attachment is not known any more", { ...look, attached: undefined }],
+    ["its names are not known any more", { ...look, names: undefined }],
   ])("is said: %s", (_, found) => {
     expect(differenceOf(look, found)).toBeTypeOf("string");
   });

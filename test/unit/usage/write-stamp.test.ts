@@ -55,7 +55,8 @@ describe("the stamp of a device", () => {
     put("queue/iostats", "1\n");
     put("diskseq", "9\n");
     put("stat", STAT.join("  "));
-    const look = () => stampOfDevice({ major: 8, minor: 16 }, workspace.path("sys"));
+    const node = { major: 8, minor: 16 };
+    const look = (read?: () => Promise<void>) => stampOfDevice(node, workspace.path("sys"), read);
     const end = () => {
       rmSync(`/dev/${name}`);
       workspace[Symbol.dispose]();
@@ -93,6 +94,15 @@ describe("the stamp of a device", () => {
     expect(await device.look()).toBeUndefined();
   });
 
+  it("is there of a device that counts, and says that it does not, as device-mapper's", async () => {
+    using device = host();
+    device.put("queue/iostats", "0\n");
+    const counting = async () => device.put("stat", STAT.with(0, (STAT[0] ?? 0) + 1).join(" "));
+    const silent = async () => device.put("stat", STAT.with(4, 999).join(" "));
+    expect(await device.look(counting)).toBe("9 106 111 113");
+    expect(await device.look(silent)).toBeUndefined();
+  });
+
   it("of a partition is asked of its disk whether it counts", async () => {
     using device = host();
     rmSync(device.fileOf("queue"), { recursive: true });
@@ -100,6 +110,19 @@ describe("the stamp of a device", () => {
     device.put("../queue/iostats", "1\n");
     expect(await device.look()).toBeDefined();
   });
+});
+
+it("is none of a device whose counting is switched off", async () => {
+  using workspace = new Workspace();
+  await using loops = new LoopDevices();
+  const { path: device } = await loops.attachNew(workspace.path("disk"), 1024 ** 2);
+  const volume = await openVolume(device);
+  const node = nodeOf(volume);
+  expect(await stampOfDevice(node)).toBeTypeOf("string");
+  writeFileSync(`/sys/dev/block/${node.major}:${node.minor}/queue/iostats`, "0");
+  expect(await stampOfDevice(node)).toBeUndefined();
+  writeFileSync(`/sys/dev/block/${node.major}:${node.minor}/queue/iostats`, "1");
+  await volume.close();
 });
 
 it("of a loop device counts what is written to its file past the device", async () => {

@@ -14,4 +14,10 @@ namespace blockhaul {
 /// most some 10 seconds.
 [[nodiscard]] Result<std::vector<std::uint8_t>> report_luns(const std::string& path);
 
+/// Asks a disk for a page of its vital product data (INQUIRY, SPC), through its node. The unit
+/// itself answers: what sysfs shows is what it said when the kernel found it, and another may stand
+/// at its number by now. Gives the page as it came, header and all. Blocks as `report_luns` does.
+[[nodiscard]] Result<std::vector<std::uint8_t>> inquire(const std::string& path,
+                                                        std::uint8_t page);
+
 }  // namespace blockhaul

@@ -1,0 +1,3 @@
+import { testInGuest } from "../support/guest.js";
+
+await testInGuest("ends-changed");
