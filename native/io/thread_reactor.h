@@ -2,9 +2,8 @@
 
 #include <condition_variable>
 #include <mutex>
-#include <thread>
-#include <vector>
 
+#include "io/operation_threads.h"
 #include "io/reactor.h"
 
 namespace blockhaul {
@@ -13,9 +12,8 @@ namespace blockhaul {
 class ThreadReactor final : public Reactor {
  public:
   static Result<std::unique_ptr<Reactor>> create(unsigned operations);
-  ~ThreadReactor() override;
 
-  void submit(FileOperation& operation) override;
+  void submit(FileOperation& operation) override { threads_.submit(operation); }
   [[nodiscard]] std::string_view name() const override { return "threads"; }
 
  protected:
@@ -23,20 +21,14 @@ class ThreadReactor final : public Reactor {
   void wake() override;
 
  private:
-  explicit ThreadReactor(unsigned workers);
-  void work();
+  explicit ThreadReactor(unsigned workers) : threads_(workers, notify, this) {}
+  static void notify(void* reactor) noexcept { static_cast<ThreadReactor*>(reactor)->wake(); }
 
   std::mutex mutex_;
-  // Guarded by mutex_:
-  std::condition_variable work_ready_;
-  std::condition_variable reactor_ready_;
-  FileOperation* waiting_first_ = nullptr;
-  FileOperation* waiting_last_ = nullptr;
-  FileOperation* done_ = nullptr;
-  bool woken_ = false;
-  bool ending_ = false;
+  std::condition_variable ready_;
+  bool woken_ = false;  ///< guarded by mutex_
 
-  std::vector<std::thread> workers_;
+  OperationThreads threads_;
 };
 
 }  // namespace blockhaul
