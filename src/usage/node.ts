@@ -20,6 +20,13 @@ export function deviceOf(number: string): HostNode | undefined {
   return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
 }
 
+/** The node that `keyOf` wrote; undefined of another text. */
+export function nodeOfKey(key: string): HostNode | undefined {
+  const [number = "", inode] = key.split("/");
+  const device = deviceOf(number);
+  return device === undefined || inode === undefined ? device : { ...device, inode };
+}
+
 /** What a path leads to, if that is a file or a block device. */
 export async function nodeAt(path: string): Promise<HostNode | undefined> {
   const found = await stat(path, { bigint: true }).catch(() => undefined);

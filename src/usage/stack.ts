@@ -4,10 +4,10 @@ import { BlockDevices } from "./block-devices.js";
 import { type HostFolders, THIS_HOST } from "./host.js";
 import { type LoopDevice, listLoops } from "./loops.js";
 import { listMounts, type MountOrigin } from "./mounts.js";
-import { deviceOf, type HostNode, isDevice, keyOf } from "./node.js";
+import { deviceOf, type HostNode, isDevice, keyOf, nodeOfKey } from "./node.js";
 
-/** How a device came to be built on another. */
-export type Layer = "itself" | "path" | "partition" | "holder" | "loop";
+/** How a device came to be built on another; "whole": the other way round, what it is a part of. */
+export type Layer = "itself" | "path" | "partition" | "holder" | "loop" | "whole";
 
 export interface StackedNode {
   readonly node: HostNode;
@@ -55,6 +55,29 @@ export class Stack {
       }
     }
     return [...found.values()];
+  }
+
+  /**
+   * What a node is a part of: who has that open reaches its bytes, too. The disk of a partition, by all of its paths, and
+   * what is behind a loop device. Not the disks below device-mapper: its own tools open those all the time.
+   */
+  async around(node: HostNode): Promise<StackedNode[]> {
+    const own = keyOf(node);
+    const keys = await this.#descend(node, (key) => this.#wholeOf(key));
+    const found: StackedNode[] = [];
+    for (const key of keys) {
+      const whole = nodeOfKey(key);
+      if (key !== own && whole !== undefined)
+        found.push({ node: whole, key, layer: "whole", on: own });
+    }
+    return found;
+  }
+
+  async #wholeOf(key: string): Promise<string[]> {
+    if (key.includes("/")) return [];
+    const disk = await this.devices.diskOf(key);
+    const disks = disk === undefined ? [] : [disk, ...(await this.devices.namesakesOf(disk))];
+    return [...disks, ...(await this.#behindLoop(key))];
   }
 
   /**
@@ -118,9 +141,12 @@ export class Stack {
   async #directlyBelow(key: string): Promise<string[]> {
     const [fileSystem = "", inode] = key.split("/");
     if (inode !== undefined) return this.#originsOfFileSystem(fileSystem);
+    return [...(await this.#devicesBelow(key)), ...(await this.#behindLoop(key))];
+  }
+
+  async #behindLoop(key: string): Promise<string[]> {
     const loop = (await this.loops()).find(({ number }) => number === key);
-    const backing = loop?.backing === undefined ? [] : [keyOf(loop.backing)];
-    return [...(await this.#devicesBelow(key)), ...backing];
+    return loop?.backing === undefined ? [] : [keyOf(loop.backing)];
   }
 
   /** Of a file system without a device of its own, those of the mount that has its number. */

@@ -3,7 +3,7 @@ import { native } from "../native.js";
 import type { NativeFileUser } from "../native-host.js";
 import { listBackstores } from "./lio-backstores.js";
 import { listMounts, listSwaps, type MountOrigin } from "./mounts.js";
-import type { HostNode } from "./node.js";
+import { type HostNode, isDevice } from "./node.js";
 import { type Layer, Stack, type StackedNode } from "./stack.js";
 import { whyDevicesAreUnseen, whyProcessesAreUnseen } from "./unseen.js";
 
@@ -56,8 +56,10 @@ async function lookAt(
   stack: Stack,
   besides: readonly Layer[] = [],
 ): Promise<{ readonly uses: Use[]; readonly incomplete: boolean; readonly isOwn: boolean }> {
-  const layers = await stack.above(node, besides);
-  const named = await nameLayers(layers, stack);
+  const above = await stack.above(node, besides);
+  const layers = [...above, ...(await stack.around(node))];
+  const named = await nameLayers(above, stack);
+  const all = await nameLayers(layers, stack);
   const [mounts, swaps, backstores, scan, holders] = await Promise.all([
     stack.mounts(),
     listSwaps(stack.host),
@@ -66,7 +68,7 @@ async function lookAt(
       layers.map((layer) => layer.node),
       stack.host.proc,
     ),
-    describeHolders(layers, named, stack),
+    describeHolders(above, named, stack),
   ]);
   const mounted = describeMounts(mounts, named);
   const elsewhere = await mountsElsewhere(scan.namespaces, named, stack);
@@ -79,7 +81,7 @@ async function lookAt(
     }),
     ...holders,
     ...backstores.flatMap(({ key, name: store }) => {
-      const name = named.get(key);
+      const name = all.get(key);
       return name === undefined
         ? []
         : [use("holder", `${name} is offered by this host's iSCSI target as ${store}`)];
@@ -87,10 +89,14 @@ async function lookAt(
     ...scan.writers.map((user) => use("writer", `${has(user)} open for writing`)),
     ...scan.readers.map((user) => use("reader", `${has(user)} open`, false)),
   ];
-  return { uses, incomplete: scan.incomplete, isOwn: scan.own.length > 0 };
+  return {
+    uses,
+    incomplete: scan.incomplete,
+    isOwn: scan.own.some((index) => index < above.length),
+  };
 
   function has({ pid, name, node: index }: NativeFileUser): string {
-    return `process ${pid} (${name}) has ${named.get(layers[index]?.key ?? "") ?? "it"}`;
+    return `process ${pid} (${name}) has ${all.get(layers[index]?.key ?? "") ?? "it"}`;
   }
 }
 
@@ -102,11 +108,12 @@ async function nameLayers(
   layers: readonly StackedNode[],
   { devices }: Stack,
 ): Promise<Map<string, string>> {
+  const nameOf = ({ node, key, layer }: StackedNode) => {
+    if (layer === "itself") return "it";
+    return isDevice(node) ? devices.nameOf(key) : "the file that it lies on";
+  };
   const names = layers.map(
-    async ({ key, layer }): Promise<[string, string]> => [
-      key,
-      layer === "itself" ? "it" : await devices.nameOf(key),
-    ],
+    async (layer): Promise<[string, string]> => [layer.key, await nameOf(layer)],
   );
   return new Map(await Promise.all(names));
 }

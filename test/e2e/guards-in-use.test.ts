@@ -52,6 +52,7 @@ async function findings(...args: readonly string[]): Promise<Record<string, [str
   return Object.fromEntries(guards.map(({ guard, state, found }) => [guard, [state, found]]));
 }
 
+const live = (says: RegExp) => ({ status: 4, code: "ERR_LIVE_SOURCE", says });
 const inUse = (says: RegExp) => ({ status: 4, code: "ERR_IN_USE", says });
 
 describe("a target", () => {
@@ -148,6 +149,31 @@ describe("a target", () => {
     expect((await blockhaul(["copy", source, target])).status).toBe(0);
   });
 
+  it("that a process reaches through its whole disk, or the file below, is refused", async () => {
+    const file = emptyImage();
+    run("sgdisk", "--new=1:2048:+8M", file);
+    const { path } = await loops.attach(file);
+    run("partx", "--update", path);
+    const ends = [`${path}p1`, path];
+    {
+      await using disk = await Holder.ofFile(path, "r+");
+      const says = new RegExp(`process ${disk.pid} \\(.+\\) has loop\\d+ open for writing`);
+      await refuses(["copy", source, `${path}p1`], inUse(says));
+      await refuses(["copy", `${path}p1`, "null:"], live(says));
+    }
+    {
+      await using below = await Holder.ofFile(file, "r+");
+      const says = new RegExp(`process ${below.pid} \\(.+\\) has the file that it lies on open`);
+      for (const end of ends) {
+        await refuses(["copy", source, end], inUse(says));
+        await refuses(["copy", end, "null:"], live(says));
+      }
+    }
+    await using _ = await Holder.ofFile(path, "r");
+    expect((await blockhaul(["copy", source, `${path}p1`])).status, "one that reads").toBe(0);
+    run("partx", "--delete", path);
+  });
+
   it("that another copy of a device writes to is refused with its process", async () => {
     const { path } = await loops.attach(emptyImage());
     await using other = await Holder.ofVolume(path, "write");
@@ -170,8 +196,6 @@ describe("a target", () => {
 });
 
 describe("a source", () => {
-  const live = (says: RegExp) => ({ status: 4, code: "ERR_LIVE_SOURCE", says });
-
   it("that is mounted is refused, unless nobody can write to it", async () => {
     const { path } = await formatted();
     {

@@ -52,6 +52,18 @@ describe("a disk", () => {
     expect(await textsOf("8:18"), "the other partition").toEqual([]);
   });
 
+  it("is asked of for its partitions, by all of its paths, and not for what is on others of them", async () => {
+    const attributes = { "device/wwid": "naa.6001405" };
+    host.device("sdx", { number: "65:0", attributes, partitions: { sdx1: "65:1", sdx2: "65:2" } });
+    host.device("sdy", { number: "65:16", attributes });
+    host.mounts(mountOf("65:2", "/mnt/other"));
+    expect((await new Stack(host).around(device("65:1"))).map(({ key }) => key)).toEqual([
+      "65:0",
+      "65:16",
+    ]);
+    expect(await textsOf("65:1")).toEqual([]);
+  });
+
   it("is used where something that is built on it is mounted, through any layers", async () => {
     host.device("dm-0", { number: "253:0", on: ["sdb/sdb1"], attributes: LVM });
     host.device("md127", { number: "9:127", on: ["dm-0"] });
@@ -187,6 +199,18 @@ describe("a file", () => {
         writes: true,
       },
     ]);
+  });
+
+  it("is a loop device whose file a process may write to", async () => {
+    await file();
+    host.process(4001, "qemu-system-x86", host.path("disk.img"), "0100002");
+    const attributes = { "loop/backing_file": host.path("disk.img") };
+    host.device("loop7", { number: "7:7", attributes, partitions: { loop7p1: "259:0" } });
+    for (const number of ["7:7", "259:0"]) {
+      expect((await usesIn(device(number))).map(({ text }) => text)).toEqual([
+        "process 4001 (qemu-system-x86) has the file that it lies on open for writing",
+      ]);
+    }
   });
 
   it("is held by LIO, which has no process", async () => {
