@@ -18,7 +18,8 @@ namespace blockhaul {
 namespace {
 
 constexpr unsigned kDeadlineMs = 10'000;
-/// Enough for some 500 units, and for all pages that are known; what is longer says how much it needs.
+/// Enough for some 500 units, and for all pages that are known; what is longer says how much it
+/// needs.
 constexpr std::size_t kFirstRoom = 4096;
 /// A target may have something else to say first: that it was reset, that its units have changed.
 constexpr int kTries = 3;
@@ -56,9 +57,7 @@ class ReportLuns final : public Question {
     return kHeader + length;
   }
   /// Of all units that two bytes can tell, and their header.
-  [[nodiscard]] std::size_t most_room() const override {
-    return kHeader + std::size_t{65'536} * 8;
-  }
+  [[nodiscard]] std::size_t most_room() const override { return kHeader + std::size_t{65'536} * 8; }
 
  private:
   static constexpr std::size_t kHeader = 8;

@@ -30,6 +30,10 @@ const phases = /** @type {const} */ (["copy", "verify"]);
 /** @type {VolumeGroup} */
 let group;
 let count = 0;
+const next = () => {
+  count += 1;
+  return count;
+};
 
 before(async () => {
   writeFileSync(seed, content);
@@ -49,8 +53,7 @@ function write(path, bytes, at = 0) {
 
 /** A file for what is copied to or from it. @param {Buffer} bytes */
 function newFile(bytes) {
-  count += 1;
-  const file = `${scratch}/file-${count}`;
+  const file = `${scratch}/file-${next()}`;
   writeFileSync(file, bytes);
   return file;
 }
@@ -107,8 +110,7 @@ for (const kind of ["thick", "thin"]) {
   describe(`a ${kind} volume`, () => {
     /** @param {Buffer} bytes */
     async function make(bytes) {
-      count += 1;
-      const name = `volume-${count}`;
+      const name = `volume-${next()}`;
       if (kind === "thick") await group.addVolume(name, `${SIZE}b`);
       else await group.addThinVolume(name, "pool", `${SIZE}b`);
       write(group.device(name), bytes);
@@ -153,7 +155,7 @@ describe("a LUN", () => {
 
   /** A unit of a target of its own. */
   class Lun {
-    iqn = `iqn.2024-01.org.blockhaul.test:ends-${(count += 1)}`;
+    iqn = `iqn.2024-01.org.blockhaul.test:ends-${next()}`;
     ref = `iscsi://127.0.0.1/${this.iqn}/1`;
     /** What is behind it by now. */
     file = "";
