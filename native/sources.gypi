@@ -16,7 +16,6 @@
       "native/io/file_lease.cc",
       "native/io/file_lock.cc",
       "native/io/inode_lock.cc",
-      "native/io/operation_threads.cc",
       "native/io/path_look.cc",
       "native/io/process_scan.cc",
       "native/io/qemu_lock.cc",

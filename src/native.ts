@@ -110,11 +110,6 @@ export interface NativePosixOptions {
    * with kind "block" and mode "write"; ERR_INVALID_ARGUMENT otherwise. The first write ends it.
    */
   readonly provenZero?: boolean;
-  /**
-   * The caller knows that pieces of so many bytes, counted from the device's start, read as zero once they are discarded.
-   * As provenZero, only with kind "block" and mode "write".
-   */
-  readonly discardZeroes?: number;
   /** Of a block device, also to read: refused while anybody else has claimed it (O_EXCL). */
   readonly exclusive?: boolean;
   /** Of a block device: not claimed even to be written to. Somebody else has, and that is known. */

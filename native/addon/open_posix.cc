@@ -24,7 +24,6 @@ Napi::Value open_posix(const Napi::CallbackInfo& call) {
   options.create_size = optional_number(object, "createSize");
   options.thick = bool_field(object, "thick", false);
   options.proven_zero = bool_field(object, "provenZero", false);
-  options.discard_zeroes = optional_number(object, "discardZeroes").value_or(0);
   options.exclusive = bool_field(object, "exclusive", false);
   options.shared = bool_field(object, "shared", false);
   options.direct = bool_field(object, "direct", true);

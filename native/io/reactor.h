@@ -20,10 +20,10 @@ struct Task {
   Task* next = nullptr;  ///< the reactor's
 };
 
-/// One operation of the kernel's on a file descriptor; `discard` is BLKDISCARD of a block device.
-/// The owner keeps it, the descriptor and the memory alive until `on_done` was called.
+/// One operation of the kernel's on a file descriptor. The owner keeps it, the descriptor and the
+/// memory alive until `on_done` was called.
 struct FileOperation {
-  enum class Kind : std::uint8_t { read, write, allocate, discard, sync_data };
+  enum class Kind : std::uint8_t { read, write, allocate, sync_data };
 
   Kind kind = Kind::read;
   int descriptor = -1;

@@ -2,8 +2,9 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <thread>
+#include <vector>
 
-#include "io/operation_threads.h"
 #include "io/reactor.h"
 
 namespace blockhaul {
@@ -12,8 +13,9 @@ namespace blockhaul {
 class ThreadReactor final : public Reactor {
  public:
   static Result<std::unique_ptr<Reactor>> create(unsigned operations);
+  ~ThreadReactor() override;
 
-  void submit(FileOperation& operation) override { threads_.submit(operation); }
+  void submit(FileOperation& operation) override;
   [[nodiscard]] std::string_view name() const override { return "threads"; }
 
  protected:
@@ -21,14 +23,20 @@ class ThreadReactor final : public Reactor {
   void wake() override;
 
  private:
-  explicit ThreadReactor(unsigned workers) : threads_(workers, notify, this) {}
-  static void notify(void* reactor) noexcept { static_cast<ThreadReactor*>(reactor)->wake(); }
+  explicit ThreadReactor(unsigned workers);
+  void work();
 
   std::mutex mutex_;
-  std::condition_variable ready_;
-  bool woken_ = false;  ///< guarded by mutex_
+  // Guarded by mutex_:
+  std::condition_variable work_ready_;
+  std::condition_variable reactor_ready_;
+  FileOperation* waiting_first_ = nullptr;
+  FileOperation* waiting_last_ = nullptr;
+  FileOperation* done_ = nullptr;
+  bool woken_ = false;
+  bool ending_ = false;
 
-  OperationThreads threads_;
+  std::vector<std::thread> workers_;
 };
 
 }  // namespace blockhaul

@@ -46,13 +46,14 @@ Result<std::unique_ptr<Reactor>> UringReactor::create(unsigned operations) {
   if ((reactor->ring_.features & IORING_FEAT_EXT_ARG) == 0)
     return Error::from_errno(ENOSYS, Operation::open, "io_uring of this kernel");
   reactor->disabled_ = true;
-  reactor->wake_descriptor_ = UniqueDescriptor(::eventfd(0, EFD_CLOEXEC));
-  if (!reactor->wake_descriptor_) return Error::from_errno(errno, Operation::open, "eventfd");
+  reactor->wake_descriptor_ = ::eventfd(0, EFD_CLOEXEC);
+  if (reactor->wake_descriptor_ < 0) return Error::from_errno(errno, Operation::open, "eventfd");
   return std::unique_ptr<Reactor>(std::move(reactor));
 }
 
 UringReactor::~UringReactor() {
   if (ring_made_) io_uring_queue_exit(&ring_);
+  if (wake_descriptor_ >= 0) ::close(wake_descriptor_);
 }
 
 void UringReactor::enter() {
@@ -65,14 +66,14 @@ void UringReactor::enter() {
 
 void UringReactor::watch_for_wake() {
   io_uring_sqe* entry = next_entry();
-  io_uring_prep_read(entry, wake_descriptor_.get(), &wake_count_, sizeof wake_count_, 0);
+  io_uring_prep_read(entry, wake_descriptor_, &wake_count_, sizeof wake_count_, 0);
   io_uring_sqe_set_data(entry, nullptr);
 }
 
 void UringReactor::wake() {
   const std::uint64_t one = 1;
   // It can only fail when 2^64 - 2 wake-ups are waiting, and then the reactor wakes anyway.
-  [[maybe_unused]] const ssize_t written = ::write(wake_descriptor_.get(), &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = ::write(wake_descriptor_, &one, sizeof one);
 }
 
 io_uring_sqe* UringReactor::next_entry() {
@@ -99,7 +100,6 @@ void UringReactor::hand_over() {
 }
 
 void UringReactor::submit(FileOperation& operation) {
-  if (operation.kind == FileOperation::Kind::discard) return threads_.submit(operation);
   if (in_flight_ < limit_ && backlog_first_ == nullptr) {
     prepare(operation);
     return;
@@ -124,8 +124,6 @@ void UringReactor::prepare(FileOperation& operation) {
       io_uring_prep_fallocate(entry, operation.descriptor, operation.mode,
                               static_cast<off_t>(operation.offset),
                               static_cast<off_t>(operation.length));
-      break;
-    case FileOperation::Kind::discard:
       break;
     case FileOperation::Kind::sync_data:
       io_uring_prep_fsync(entry, operation.descriptor, IORING_FSYNC_DATASYNC);
@@ -176,12 +174,6 @@ void UringReactor::reap() {
     io_uring_cq_advance(&ring_, count);
   }
   if (woken) watch_for_wake();
-  FileOperation* done = threads_.take_done();
-  while (done != nullptr) {
-    FileOperation& operation = *done;
-    done = operation.next;
-    operation.on_done(operation, operation.result);
-  }
   while (backlog_first_ != nullptr && in_flight_ < limit_) {
     FileOperation& operation = *backlog_first_;
     backlog_first_ = operation.next;

@@ -2,9 +2,7 @@
 
 #include <liburing.h>
 
-#include "io/operation_threads.h"
 #include "io/reactor.h"
-#include "io/unique_descriptor.h"
 
 namespace blockhaul {
 
@@ -23,10 +21,7 @@ class UringReactor final : public Reactor {
   void enter() override;
 
  private:
-  static constexpr unsigned kThreads = 4;
-
-  UringReactor() : threads_(kThreads, notify, this) {}
-  static void notify(void* reactor) noexcept { static_cast<UringReactor*>(reactor)->wake(); }
+  UringReactor() = default;
   io_uring_sqe* next_entry();
   void prepare(FileOperation& operation);
   void watch_for_wake();
@@ -41,9 +36,8 @@ class UringReactor final : public Reactor {
   unsigned in_flight_ = 0;
   FileOperation* backlog_first_ = nullptr;  ///< what waits for a place
   FileOperation* backlog_last_ = nullptr;
-  UniqueDescriptor wake_descriptor_;
+  int wake_descriptor_ = -1;
   std::uint64_t wake_count_ = 0;
-  OperationThreads threads_;  ///< for discards, which the ring knows from Linux 6.12 on
 };
 
 }  // namespace blockhaul

@@ -41,7 +41,7 @@ Status check_kind(const struct stat& status, PathKind wanted) {
 
 Status check_claim(const PosixOpenOptions& options) {
   const bool fits = options.mode == AccessMode::write && options.kind == PathKind::block;
-  if (fits || (!options.proven_zero && options.discard_zeroes == 0)) return success();
+  if (!options.proven_zero || fits) return success();
   return Error{.number = EINVAL,
                .message = "only a block device that is to be written can be known to be zero"};
 }
@@ -172,7 +172,6 @@ Result<std::unique_ptr<PosixVolume>> PosixVolume::open(const PosixOpenOptions& o
   if (Status fits = check_kind(status, options.kind); !fits) return fits.error();
   inode.is_block = S_ISBLK(status.st_mode);
   inode.thick = options.thick && !inode.is_block;
-  inode.discard_zeroes = options.discard_zeroes;
 
   const int access = writes ? O_RDWR : O_RDONLY;
   // O_EXCL on a block device is refused while it is mounted or held by device-mapper, md or swap.

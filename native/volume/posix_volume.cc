@@ -23,9 +23,6 @@ constexpr int kZeroLadder[] = {
     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
 };
 constexpr unsigned kZeroSteps = sizeof kZeroLadder / sizeof kZeroLadder[0];
-/// Of a zero request's `step`: which step of the ladder, and above it how often it was tried again.
-constexpr unsigned kOneRetry = 1U << 8;
-constexpr unsigned kStepMask = kOneRetry - 1;
 /// Behind the step that gives space back.
 constexpr unsigned kFirstThickStep = 1;
 
@@ -53,7 +50,6 @@ PosixVolume::PosixVolume(PosixInode inode)
       offset_alignment_(inode.offset_alignment),
       direct_(std::move(inode.direct)),
       buffered_(std::move(inode.buffered)),
-      discard_zeroes_(inode.discard_zeroes),
       zero_step_(inode.thick ? kFirstThickStep : 0) {}
 
 void PosixVolume::submit(Reactor& reactor, Request& request) {
@@ -217,61 +213,29 @@ void PosixVolume::end_bounce(Request& request) {
   if (is_gated(request)) gate_.leave();
 }
 
-/// Bytes of what is left of a zero request that are to be discarded next.
-std::uint64_t PosixVolume::discardable(const Request& request) const {
-  if (discard_zeroes_ == 0 || discard_refused_.load(std::memory_order_relaxed)) return 0;
-  if ((request.offset + request.progress) % discard_zeroes_ != 0) return 0;
-  const std::uint64_t left = request.length - request.progress;
-  return left - left % discard_zeroes_;
-}
-
-/// Zeroes the next part of what is left: of most devices, all of it.
 void PosixVolume::advance_zero(Request& request) {
   const bool aligned = !is_block_ || (request.offset % info_.block_size == 0 &&
                                       request.length % info_.block_size == 0);
-  const std::uint64_t discarded = discardable(request);
-  const unsigned step = request.step & kStepMask;
-  const bool refused = !aligned || (discarded == 0 && step >= kZeroSteps);
-  if (refused || request.length == 0) {
+  if (!aligned || request.step >= kZeroSteps || request.length == 0) {
     return complete_later(*request.reactor, request, request.length == 0 ? 0 : ENOTSUP);
   }
   FileOperation& file = request.file;
+  file.kind = FileOperation::Kind::allocate;
   // The one that claimed the device: to any other, the kernel answers EBUSY where cached pages of
   // the range are dirty.
   file.descriptor = (direct_ ? direct_ : buffered_).get();
-  file.offset = request.offset + request.progress;
-  if (discarded > 0) {
-    file.kind = FileOperation::Kind::discard;
-    file.length = discarded;
-  } else {
-    const bool splits = discard_zeroes_ > 0 && !discard_refused_.load(std::memory_order_relaxed);
-    const std::uint64_t left = request.length - request.progress;
-    file.kind = FileOperation::Kind::allocate;
-    file.mode = kZeroLadder[step];
-    file.length = splits ? std::min(left, discard_zeroes_ - file.offset % discard_zeroes_) : left;
-  }
+  file.mode = kZeroLadder[request.step];
+  file.offset = request.offset;
+  file.length = request.length;
   request.reactor->submit(file);
 }
 
 void PosixVolume::zeroed(Request& request, std::int64_t result) {
-  if (result >= 0) {
-    request.step &= kStepMask;
-    request.progress += request.file.length;
-    return request.progress < request.length ? advance_zero(request) : finish(request, 0);
-  }
-  if (try_again(result) && request.step / kOneRetry < kIdleRetries) {
-    request.step += kOneRetry;
-    return advance_zero(request);
-  }
-  // Whatever became of it, zeros do as well, and say what is wrong with the device.
-  if (request.file.kind == FileOperation::Kind::discard) {
-    discard_refused_.store(true, std::memory_order_relaxed);
-    return advance_zero(request);
-  }
+  if (result >= 0) return finish(request, 0);
+  if (try_again(result) && request.progress++ < kIdleRetries) return advance_zero(request);
   if (!is_refusal(result)) return finish(request, static_cast<int>(-result));
   unsigned known = zero_step_.load(std::memory_order_relaxed);
-  const unsigned next = (request.step & kStepMask) + 1;
-  request.step = next;
+  const unsigned next = ++request.step;
   while (known < next &&
          !zero_step_.compare_exchange_weak(known, next, std::memory_order_relaxed)) {
   }

@@ -29,10 +29,6 @@ struct PosixOpenOptions {
   /// The caller knows that every byte of the device reads as zero: it has just made the device.
   /// Only of block devices, opened to be written; of a file, the open sees for itself.
   bool proven_zero = false;
-  /// The caller knows that pieces of so many bytes, counted from the device's start, read as zero
-  /// once they are discarded; a power of two or not, 0 where that is not known. Of what is smaller,
-  /// a discard says nothing. Only of block devices, opened to be written.
-  std::uint64_t discard_zeroes = 0;
   /// Claim a block device also to read from it; who writes to one does so anyway.
   bool exclusive = false;
   /// Do not claim it even to write: somebody else has, and that is known.
@@ -46,7 +42,6 @@ struct PosixInode {
   VolumeInfo info;
   bool is_block = false;
   bool thick = false;                  ///< no zero gives space back
-  std::uint64_t discard_zeroes = 0;    ///< see PosixOpenOptions
   std::uint32_t memory_alignment = 1;  ///< bytes, of the direct descriptor; 1 where there is none
   std::uint32_t offset_alignment = 1;
   UniqueDescriptor direct;  ///< may be missing
@@ -68,9 +63,7 @@ struct PosixInode {
 ///     block: PUNCH_HOLE (the device's own write-zeroes or a zeroing unmap) ──► ZERO_RANGE ──►
 ///     ENOTSUP
 ///
-/// A discard is no step: a discarded block may read as anything. Where it is known to read as zero
-/// (PosixOpenOptions::discard_zeroes), the whole pieces of a zero request are discarded, and only
-/// what is before and behind them climbs down.
+/// BLKDISCARD is no step: a discarded block may read as anything.
 class PosixVolume final : public Volume {
  public:
   static Result<std::unique_ptr<PosixVolume>> open(const PosixOpenOptions& options);
@@ -95,7 +88,6 @@ class PosixVolume final : public Volume {
   static void aim_bounce(Request& request);
   void bounced(Request& request, std::int64_t result);
   void end_bounce(Request& request);
-  [[nodiscard]] std::uint64_t discardable(const Request& request) const;
   void advance_zero(Request& request);
   void zeroed(Request& request, std::int64_t result);
   void advance_flush(Request& request);
@@ -111,8 +103,6 @@ class PosixVolume final : public Volume {
   std::atomic<bool> direct_refused_{false};
   std::atomic<int> flush_error_{0};  ///< the first; a positive errno
   WriteGate gate_;                   ///< of writes, where there are several ways
-  const std::uint64_t discard_zeroes_;
-  std::atomic<bool> discard_refused_{false};
   std::atomic<unsigned> zero_step_;  ///< the first step of the ladder that was not refused
 };
 

@@ -16,7 +16,6 @@ import { BlockhaulError } from "../errors.js";
 import type { ExportRequest } from "../export-driver.js";
 import { extendVolume, renameVolume as renameTo } from "../lvm/changes.js";
 import { devicePathOf } from "../lvm/device.js";
-import { discardZeroesOf } from "../lvm/discards.js";
 import { faultOfVolumeName, newSnapshotName } from "../lvm/names.js";
 import type { LogicalVolume } from "../lvm/report.js";
 import { findVolume, findVolumeGroup, isLvmInstalled, LVM } from "../lvm/run.js";
@@ -131,11 +130,7 @@ async function openDevice(
   provenZero = false,
 ): Promise<OpenedLvm> {
   const path = await devicePathOf(volume);
-  const discardZeroes = mode === "write" ? await discardZeroesOf(volume) : 0;
-  const zero = {
-    ...(provenZero ? { provenZero } : {}),
-    ...(discardZeroes > 0 ? { discardZeroes } : {}),
-  };
+  const zero = provenZero ? { provenZero } : {};
   const opened = await openPath({ path, mode, kind: "block", shared, exclusive, ...zero });
   // Its name below /dev/mapper follows the volume: one that is renamed or removed is not found there.
   return { ...openedDevice(opened, path), ...usageOf(volume) };

@@ -8,7 +8,6 @@ import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 
 import {
   backendStats,
-  copyVolume,
   createSnapshot,
   createVolume,
   deleteSnapshot,
@@ -369,78 +368,6 @@ describe("the short way", () => {
     await make("source", 8 * MiB, "pool");
     await assert.rejects(way?.run({}) ?? Promise.resolve(), failing("ERR_NOT_FOUND"));
     assert.equal(await isThere("copy"), false);
-  });
-});
-
-describe("a volume that is overwritten", () => {
-  const size = 8 * MiB;
-  // Data that begins and ends within chunks of the pool.
-  const image = Buffer.alloc(size);
-  image.set(randomBytes(300 * KiB), MiB + 12 * KiB);
-  image.set(randomBytes(4 * KiB), 5 * MiB + 60 * KiB);
-  /** Chunks of 64 KiB that hold any of it. */
-  const used = 5 + 1;
-
-  /** @param {string} name */
-  async function overwrite(name) {
-    const file = `${scratch}/overwriting`;
-    writeFileSync(file, image);
-    const source = await openVolume(file);
-    const target = await openVolume(`lvm:${group.name}/${name}`, { mode: "write" });
-    try {
-      const { verification } = await copyVolume(source, target, {
-        useExtents: false,
-        verify: true,
-      });
-      assert.notEqual(verification, undefined);
-    } finally {
-      await source.close();
-      await target.close();
-    }
-    await holds(name, image);
-  }
-
-  /** @param {string} name */
-  async function allocated(name) {
-    return Math.round((Number(await field("data_percent", name)) / 100) * (size / extent));
-  }
-
-  it("is thin again where the source is zero, and reads as zero there", async () => {
-    await make("full", size, "pool");
-    write("full", Buffer.alloc(size, 0xee));
-    assert.equal(await allocated("full"), size / extent);
-    await overwrite("full");
-    assert.equal(await allocated("full"), used);
-    // One that shares its chunks with another has nothing of that where it is zero.
-    write("full", Buffer.alloc(size, 0xdd));
-    await must("lvcreate", ["-s", "-kn", "-n", "shared", `${group.name}/full`]);
-    await overwrite("shared");
-    assert.equal(await allocated("shared"), used);
-    await holds("full", Buffer.alloc(size, 0xdd));
-    await drop("shared", "full");
-  });
-
-  it("stays as it is in a pool that would show what others left there", async () => {
-    await must("lvcreate", [
-      ...["-y", "--type", "thin-pool", "-Zn", "-L", "16m", "-n", "loose", group.name],
-    ]);
-    await make("filled", size, "loose");
-    write("filled", Buffer.alloc(size, 0xee));
-    await overwrite("filled");
-    assert.equal(await allocated("filled"), size / extent);
-    await drop("filled", "loose");
-  });
-
-  it("stays as it is in a pool that ignores discards", async () => {
-    await must("lvcreate", [
-      ...["-y", "--type", "thin-pool", "--discards", "ignore", "-L", "16m", "-n", "deaf"],
-      group.name,
-    ]);
-    await make("filled", size, "deaf");
-    write("filled", Buffer.alloc(size, 0xee));
-    await overwrite("filled");
-    assert.equal(await allocated("filled"), size / extent);
-    await drop("filled", "deaf");
   });
 });
 

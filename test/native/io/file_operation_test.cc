@@ -218,25 +218,6 @@ TEST_P(FileOperationTest, SubmitsFromACompletion) {
   for (const Chain& chain : chains) EXPECT_EQ(chain.failures, 0);
 }
 
-// io_uring leaves discards to threads; what a device makes of them, PosixDiscardTest shows.
-TEST_P(FileOperationTest, TellsOfEachDiscardAmongOthers) {
-  Bytes content = random_bytes(4096, 8);
-  ASSERT_EQ(write(0, content), 4096);
-  Bytes bytes(4096);
-  std::vector<FileOperation> operations;
-  for (int i = 0; i < 300; ++i) {
-    operations.push_back({.kind = Kind::discard, .descriptor = file_.get(), .length = 4096});
-    operations.push_back(
-        {.kind = Kind::read, .descriptor = file_.get(), .data = bytes.data(), .length = 4096});
-  }
-  const std::vector<std::int64_t> results = perform(operations);
-  for (std::size_t i = 0; i < results.size(); i += 2) {
-    ASSERT_EQ(results[i], -ENOTTY) << "a file takes none";
-    ASSERT_EQ(results[i + 1], 4096);
-  }
-  EXPECT_EQ(difference(content, read_file(folder_.path("file"))), "");
-}
-
 // Completions must not keep tasks out, nor tasks completions.
 TEST_P(FileOperationTest, ServesTasksInBetween) {
   Bytes content = random_bytes(4096, 7);

@@ -55,8 +55,6 @@ class FaultyReactor final : public Reactor {
         result = ::fallocate(operation.descriptor, operation.mode, offset,
                              static_cast<off_t>(operation.length));
         break;
-      case FileOperation::Kind::discard:
-        return -ENOTTY;
       case FileOperation::Kind::sync_data:
         result = ::fdatasync(operation.descriptor);
         break;

@@ -19,7 +19,6 @@ Operation operation_of(FileOperation::Kind kind) {
     case FileOperation::Kind::write:
       return Operation::write;
     case FileOperation::Kind::allocate:
-    case FileOperation::Kind::discard:
       return Operation::zero;
     case FileOperation::Kind::sync_data:
       return Operation::flush;

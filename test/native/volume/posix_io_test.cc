@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/falloc.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -213,107 +212,6 @@ TEST_P(PosixIoTest, ZeroesARangeAndNothingElse) {
 
 using PosixSectorTest = PosixIoTest;
 
-/// Where a discard of a device is known to read as zero, of whole pieces.
-class PosixDiscardTest : public PosixIoTest {
- protected:
-  static constexpr std::uint64_t kPiece = 192 * kKiB;
-
-  void SetUp() override {
-    PosixIoTest::SetUp();
-    if (IsSkipped()) return;
-    volume_.reset();
-    auto volume = PosixVolume::open({.path = path_,
-                                     .mode = AccessMode::write,
-                                     .kind = PathKind::block,
-                                     .discard_zeroes = kPiece});
-    ASSERT_TRUE(volume) << volume.error().message;
-    volume_ = std::move(volume.value());
-  }
-
-  /// As a thin pool does it: whole pieces go, and of what is smaller nothing does.
-  std::int64_t discard(FileOperation operation) {
-    // No power of two: a pool's chunks need not be one.
-    const std::uint64_t begin = divide_up(operation.offset, kPiece) * kPiece;
-    const std::uint64_t end = (operation.offset + operation.length) / kPiece * kPiece;
-    if (begin >= end) return 0;
-    discarded_ += end - begin;
-    operation.offset = begin;
-    operation.length = end - begin;
-    operation.kind = FileOperation::Kind::allocate;
-    operation.mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    return FaultyReactor::in_full(operation);
-  }
-
-  void zero_anything(FaultyReactor& reactor) {
-    std::mt19937_64 random(5);
-    const std::uint64_t unit = GetParam().sector;
-    for (int i = 0; i < 60; ++i) {
-      const std::uint64_t offset = align_down(random() % size_, unit);
-      const std::uint64_t length = std::min(align_up(1 + random() % kMiB, unit), size_ - offset);
-      ASSERT_EQ(io_.write(*volume_, offset, random_bytes(length, random())), 0);
-      ASSERT_EQ(reactor.run(*volume_, zero(offset, length)), 0) << offset << "+" << length;
-      std::fill_n(expected_.begin() + static_cast<std::ptrdiff_t>(offset), length, std::byte{});
-    }
-    expect_content();
-  }
-
-  static Request zero(std::uint64_t offset, std::uint64_t length) {
-    return {.operation = Operation::zero, .offset = offset, .length = length};
-  }
-
-  std::uint64_t discarded_ = 0;
-};
-
-TEST_P(PosixDiscardTest, WholePiecesAreDiscardedAndTheRestIsZeroed) {
-  FaultyReactor reactor;
-  reactor.perform = [this](const FileOperation& operation) {
-    return operation.kind == FileOperation::Kind::discard ? discard(operation)
-                                                          : FaultyReactor::in_full(operation);
-  };
-  zero_anything(reactor);
-  discarded_ = 0;
-  EXPECT_EQ(reactor.run(*volume_, zero(0, size_)), 0);
-  EXPECT_EQ(discarded_, size_ / kPiece * kPiece);
-}
-
-// A request that was interrupted is made once more; one that is refused for good is not discarded.
-TEST_P(PosixDiscardTest, WhereItIsRefusedAllIsZeroed) {
-  FaultyReactor reactor;
-  int asked = 0;
-  reactor.perform = [&asked](const FileOperation& operation) -> std::int64_t {
-    if (operation.kind != FileOperation::Kind::discard) {
-      return FaultyReactor::in_full(operation);
-    }
-    return ++asked < 4 ? -EINTR : -EBUSY;
-  };
-  ASSERT_EQ(reactor.run(*volume_, zero(0, size_)), 0);
-  std::fill(expected_.begin(), expected_.end(), std::byte{});
-  expect_content();
-  zero_anything(reactor);
-  EXPECT_EQ(asked, 4);
-  reactor.perform = [](const FileOperation&) -> std::int64_t { return -EIO; };
-  EXPECT_EQ(reactor.run(*volume_, zero(0, size_)), EIO);
-}
-
-// By the kernel itself.
-TEST_P(PosixDiscardTest, ZerosTakeNoSpace) {
-  ASSERT_EQ(io_.zero(*volume_, 0, size_), 0);
-  std::fill(expected_.begin(), expected_.end(), std::byte{});
-  expect_content();
-  EXPECT_LT(allocated_bytes(folder_.path("disk")), 64 * kKiB);
-}
-
-TEST(PosixDiscards, AreKnownOnlyOfDevicesThatAreWritten) {
-  const TemporaryFolder folder;
-  write_file(folder.path("disk"), random_bytes(4096, 1));
-  auto volume = PosixVolume::open({.path = folder.path("disk"),
-                                   .mode = AccessMode::write,
-                                   .kind = PathKind::file,
-                                   .discard_zeroes = 4096});
-  ASSERT_FALSE(volume);
-  EXPECT_EQ(volume.error().number, EINVAL);
-}
-
 // A device zeroes whole sectors; the engine writes zeros where it is told ENOTSUP, and that answer
 // must not be remembered for the ranges that are aligned.
 TEST_P(PosixSectorTest, AskedToZeroPartsOfSectorsADeviceSaysNo) {
@@ -350,10 +248,6 @@ INSTANTIATE_TEST_SUITE_P(Media, PosixIoTest,
                                          Medium{"Sectors4096Buffered", 4096, false}),
                          [](const auto& info) { return info.param.name; });
 
-INSTANTIATE_TEST_SUITE_P(Media, PosixDiscardTest,
-                         testing::Values(Medium{"Sectors512", 512, true},
-                                         Medium{"Sectors4096", 4096, true}),
-                         [](const auto& info) { return info.param.name; });
 INSTANTIATE_TEST_SUITE_P(Media, PosixSectorTest,
                          testing::Values(Medium{"Sectors512", 512, true},
                                          Medium{"Sectors4096", 4096, true}),
