@@ -308,8 +308,11 @@ export interface VolumeLook {
   readonly born?: string | undefined;
   /** What is another once the volume was taken away and brought back, such as a device's sequence number. */
   readonly attached?: string | undefined;
-  /** What its storage says that it is, asked anew, such as a disk's serial number: another volume may have its place. */
-  readonly names?: string | undefined;
+  /**
+   * What the parts of its storage say that they are, asked anew, such as a disk's serial number, by any keys: another volume
+   * may have its place. Parts come and go; a part that says another name than before is another.
+   */
+  readonly names?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a driver's open returns; it may hold more, for the driver's own `closeVolume`. */

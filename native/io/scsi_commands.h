@@ -16,7 +16,8 @@ namespace blockhaul {
 
 /// Asks a disk for a page of its vital product data (INQUIRY, SPC), through its node. The unit
 /// itself answers: what sysfs shows is what it said when the kernel found it, and another may stand
-/// at its number by now. Gives the page as it came, header and all. Blocks as `report_luns` does.
+/// at its number by now. Gives the page as it came, header and all. Blocks until the unit answers,
+/// at the most some 90 seconds.
 [[nodiscard]] Result<std::vector<std::uint8_t>> inquire(const std::string& path, std::uint8_t page);
 
 }  // namespace blockhaul

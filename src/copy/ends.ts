@@ -295,11 +295,24 @@ export function differenceOf(
   for (const [key, what] of [
     ["born", "was made"],
     ["attached", "is attached as"],
-    ["names", "says that it is"],
   ] as const) {
     const before = expected[key];
     if (before === undefined || found[key] === before) continue;
     return `another volume has its name: it ${what} ${found[key] ?? "nobody knows"}, not ${before}`;
+  }
+  return differenceOfNames(expected.names, found.names);
+}
+
+function differenceOfNames(
+  expected: VolumeLook["names"],
+  found: VolumeLook["names"],
+): string | undefined {
+  if (expected === undefined) return undefined;
+  if (found === undefined) return "nobody can say any more which disk it is on";
+  for (const [part, before] of Object.entries(expected)) {
+    const now = found[part];
+    if (now === undefined || now === before) continue;
+    return `another volume has its place: its disk says that it is ${now}, and was ${before}`;
   }
   return undefined;
 }

@@ -8,9 +8,6 @@ import { BlockDevices } from "./block-devices.js";
 import { type HostNode, keyOf } from "./node.js";
 import { NAMES_PAGE, namesOf, SERIAL_PAGE } from "./scsi-names.js";
 
-/** A disk by all the paths that lead to it. */
-type Disk = readonly string[];
-
 /** Asks a disk's node for a page. */
 type Inquire = (path: string, page: number) => Promise<Uint8Array>;
 
@@ -18,66 +15,69 @@ type Inquire = (path: string, page: number) => Promise<Uint8Array>;
 const CANNOT_ASK = ["ENOENT", "EACCES", "EPERM", "ENOTTY"];
 
 /**
+ * By the disks, each path to one by itself: volumes are moved from disk to disk, and arrays lose disks, while they are the
+ * same volumes. Only a disk that says another name than before is another. One that is silent is left out, unless all are.
+ *
  * @param file where the device itself was opened; its disks are asked through their nodes below /dev
  * @returns undefined where none of its disks is a SCSI disk with names, or none can be asked
- * @throws BlockhaulError where a disk that has names does not say them: it may be another by now
+ * @throws BlockhaulError where none of those that have names says them: they may be others by now
  */
 export async function diskNamesOf(
   node: HostNode,
   file: string,
   sysfs = "/sys",
   inquire: Inquire = (path, page) => native().inquire(path, page),
-): Promise<string | undefined> {
+): Promise<Readonly<Record<string, string>> | undefined> {
   const own = keyOf(node);
   const devices = new BlockDevices(sysfs);
-  const ask = async ({ number, name, pages }: DiskPath) => {
-    const path = number === own ? file : `/dev/${name.replaceAll("!", "/")}`;
-    try {
-      return namesOf(await Promise.all(pages.map((page) => inquire(path, page))));
-    } catch (error) {
-      if (error instanceof BlockhaulError && CANNOT_ASK.includes(error.errnoName ?? "")) return;
-      throw error;
-    }
-  };
-  const disks = await disksBelow(devices, own);
-  const found = await Promise.all(disks.map((disk) => namesOfDisk(devices, disk, ask)));
-  const names = found.filter((text) => text !== undefined);
-  return names.length === 0 ? undefined : [...new Set(names)].sort().join("; ");
-}
-
-async function disksBelow(devices: BlockDevices, number: string): Promise<Disk[]> {
-  const disk = await devices.diskOf(number);
-  if (disk !== undefined) return disksBelow(devices, disk);
-  const below = await devices.slavesOf(number);
-  if (below.length === 0) return [[number]];
-  const isMultipath = (await devices.attribute(number, "dm/uuid"))?.startsWith("mpath-");
-  if (isMultipath) return [below];
-  return (await Promise.all(below.map((each) => disksBelow(devices, each)))).flat();
-}
-
-/** By each path that works: any may lead elsewhere by now. */
-async function namesOfDisk(
-  devices: BlockDevices,
-  disk: Disk,
-  ask: (path: DiskPath) => Promise<string | undefined>,
-): Promise<string | undefined> {
-  const paths = await Promise.all(disk.map((number) => pathOf(devices, number)));
-  const named = paths.filter(({ pages }) => pages.length > 0);
+  const disks = new Set(await disksBelow(devices, own));
+  const all = await Promise.all([...disks].map((number) => diskOf(devices, number)));
+  const named = all.filter(({ pages }) => pages.length > 0);
   if (named.length === 0) return undefined;
   // A request to a path that is down waits for it; who has but one waits, too.
   const working = named.length === 1 ? named : named.filter(({ isRunning }) => isRunning);
-  const asked = await Promise.allSettled(working.map(ask));
-  const said = asked.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
-  const names = said.filter((text) => text !== undefined);
-  if (names.length > 0) return [...new Set(names)].sort().join(" and ");
-  if (said.length > 0) return undefined;
+  const asked = await Promise.allSettled(
+    working.map(async ({ key, number, name, pages }) => {
+      const path = number === own ? file : `/dev/${name.replaceAll("!", "/")}`;
+      return [key, await namesAt(path, pages, inquire)] as const;
+    }),
+  );
+  const answered = asked.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  const said = answered.flatMap(([key, names]) => (names === undefined ? [] : [[key, names]]));
+  if (said.length > 0) return Object.fromEntries(said);
+  if (answered.length > 0) return undefined;
   const failed = asked.find((each) => each.status === "rejected");
-  throw failed?.reason ?? noPath(named.map(({ name }) => name));
+  throw failed?.reason ?? noPath(named.map(({ name }) => name).join(", "));
 }
 
-/** One way to a disk. */
-interface DiskPath {
+/** Undefined where it cannot be asked here. */
+async function namesAt(path: string, pages: readonly number[], inquire: Inquire) {
+  try {
+    return namesOf(await Promise.all(pages.map((page) => inquire(path, page))));
+  } catch (error) {
+    if (error instanceof BlockhaulError && CANNOT_ASK.includes(error.errnoName ?? "")) return;
+    throw error;
+  }
+}
+
+/** The numbers of what a device lies on that lies on nothing itself. */
+async function disksBelow(devices: BlockDevices, number: string): Promise<string[]> {
+  const disk = await devices.diskOf(number);
+  if (disk !== undefined) return disksBelow(devices, disk);
+  const below = await devices.slavesOf(number);
+  if (below.length > 0) {
+    return (await Promise.all(below.map((each) => disksBelow(devices, each)))).flat();
+  }
+  const uuid = await devices.attribute(number, "dm/uuid");
+  if (uuid?.startsWith("mpath-")) throw noPath("it has none");
+  return [number];
+}
+
+/** A disk, or one path to it. */
+interface Disk {
   readonly number: string;
+  /** Its number and sequence number: no other disk has both before the host's next start. */
+  readonly key: string;
   /** "sda" */
   readonly name: string;
   readonly isRunning: boolean;
@@ -85,24 +85,24 @@ interface DiskPath {
   readonly pages: readonly number[];
 }
 
-async function pathOf(devices: BlockDevices, number: string): Promise<DiskPath> {
-  const attribute = (name: string) => devices.attribute(number, `device/${name}`);
-  const [name, state, serial, names] = await Promise.all([
+async function diskOf(devices: BlockDevices, number: string): Promise<Disk> {
+  const [name, sequence = "", state, serial, names] = await Promise.all([
     devices.nameOf(number),
-    attribute("state"),
-    attribute("vpd_pg80"),
-    attribute("vpd_pg83"),
+    devices.attribute(number, "diskseq"),
+    devices.attribute(number, "device/state"),
+    devices.attribute(number, "device/vpd_pg80"),
+    devices.attribute(number, "device/vpd_pg83"),
   ]);
   const pages = [
     ...(serial === undefined ? [] : [SERIAL_PAGE]),
     ...(names === undefined ? [] : [NAMES_PAGE]),
   ];
-  return { number, name, isRunning: state === "running", pages };
+  return { number, key: `${number} ${sequence}`, name, isRunning: state === "running", pages };
 }
 
-function noPath(names: readonly string[]): BlockhaulError {
+function noPath(paths: string): BlockhaulError {
   return new BlockhaulError("ERR_IO", {
-    message: `none of its paths works, so that nobody can say which disk it is: ${names.join(", ")}`,
+    message: `none of its paths works, so that nobody can say which disk it is: ${paths}`,
     hint: "`multipath -ll` shows their states",
   });
 }

@@ -6,6 +6,9 @@ export const SERIAL_PAGE = 0x80;
 export const NAMES_PAGE = 0x83;
 
 const HEADER = 4;
+/** Of the first byte. */
+const TYPE = 0x1f;
+const NO_TYPE = 0x1f;
 const BINARY = 1;
 /** Association: the name is the unit's. A port's and a target's are others on each path to it. */
 const OF_UNIT = 0;
@@ -26,12 +29,13 @@ const SERIAL = "serial number";
  */
 export function namesOf(pages: readonly Uint8Array[]): string {
   const texts = pages.flatMap((page) => {
-    const [type = 0, code] = page;
+    const [type = NO_TYPE, code] = page;
+    if (code !== NAMES_PAGE && code !== SERIAL_PAGE) throw cutShort(code);
     const length = (page[2] ?? 0) * 0x100 + (page[3] ?? 0);
     if (page.length < HEADER + length || page.length < HEADER) throw cutShort(code);
     const content = page.subarray(HEADER, HEADER + length);
-    // Of a unit that is not there any more, the target says another type.
-    const state = type === 0 ? [] : [`device type 0x${type.toString(16)}`];
+    // Of a unit that is not there any more, the target says that it is of no type. What else it says there is of the path.
+    const state = (type & TYPE) === NO_TYPE ? ["no disk any more"] : [];
     return [...state, ...(code === NAMES_PAGE ? namesIn(content) : [serialIn(content)])];
   });
   return [...new Set(texts)].sort().join(", ");

@@ -21,7 +21,7 @@ const look: VolumeLook = {
   size: SIZE,
   born: "monday",
   attached: "once",
-  names: "serial number 1",
+  names: { "8:0": "serial number 1", "8:16": "serial number 2" },
 };
 
 /** What the driver answers, the last of them for good. */
@@ -94,12 +94,20 @@ describe("the difference between two looks", () => {
     ["larger", { ...look, size: SIZE + 512 }],
     ["born at another time", { ...look, born: "tuesday" }],
     ["attached anew", { ...look, attached: "twice" }],
-    ["of another disk", { ...look, names: "serial number 2" }],
+    ["of another disk", { ...look, names: { ...look.names, "8:16": "serial number 3" } }],
     ["its birth is not known any more", { ...look, born: undefined }],
     ["its attachment is not known any more", { ...look, attached: undefined }],
     ["its names are not known any more", { ...look, names: undefined }],
   ])("is said: %s", (_, found) => {
     expect(differenceOf(look, found)).toBeTypeOf("string");
+  });
+
+  it.each([
+    ["is silent", { "8:0": "serial number 1" }],
+    ["was taken in", { ...look.names, "8:32": "serial number 3" }],
+    ["took the other's place", { "8:16": "serial number 2", "8:32": "serial number 3" }],
+  ])("is none where one of several disks %s", (_, names) => {
+    expect(differenceOf(look, { ...look, names })).toBeUndefined();
   });
 });
 

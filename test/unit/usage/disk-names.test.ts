@@ -47,15 +47,16 @@ describe("what a SCSI disk says of itself", () => {
     );
   });
 
-  it("is another where the target says that the unit is gone", () => {
-    const [there, gone] = [namesOf([serial("a")]), namesOf([serial("a", 0x7f)])];
-    expect(gone).not.toBe(there);
-    expect(gone).toContain("0x7f");
+  it("is another where the target says that the unit is gone, and not where a path stands by", () => {
+    const there = namesOf([serial("a")]);
+    expect(namesOf([serial("a", 0x7f)])).not.toBe(there);
+    expect(namesOf([serial("a", 0x20)])).toBe(there);
   });
 
   it.each([
     ["without a header", Buffer.from([0, SERIAL_PAGE])],
     ["shorter than its header says", serial("abcdef").subarray(0, 7)],
+    ["that was not asked for", page(0, Buffer.from([0, SERIAL_PAGE, NAMES_PAGE]))],
     ["with half a name", page(NAMES_PAGE, naa.subarray(0, naa.length - 1))],
     ["with half a name's header", page(NAMES_PAGE, Buffer.concat([naa, naa.subarray(0, 3)]))],
   ])("is nothing of a page %s", (_, bytes) => {
@@ -84,7 +85,8 @@ describe("the names of what a device lies on", () => {
     }
 
     addDisk(name: string, number: string, said: string | Error, state = "running") {
-      this.add(name, number, { "device/vpd_pg80": "cached", "device/state": state });
+      const attributes = { "device/vpd_pg80": "cached", "device/state": state };
+      this.add(name, number, { ...attributes, diskseq: number.slice(2) });
       this.says.set(`/dev/${name}`, said);
     }
 
@@ -109,21 +111,25 @@ describe("the names of what a device lies on", () => {
     }
   }
 
+  const one = 'serial number "one"';
+
   it("are those of a partition's disk", async () => {
     using workspace = new Workspace();
     const host = new Host(workspace);
     host.addDisk("sda", "8:0", "one");
     host.add("sda1", "8:1", { partition: "1" }, "block/sda");
-    expect(await host.namesOf("8:1")).toBe('serial number "one"');
+    expect(await host.namesOf("8:1")).toEqual({ "8:0 0": one });
   });
 
-  it("are those of all disks that a volume is spread over", async () => {
+  it("are those of all disks that a volume is spread over, but for what is silent", async () => {
     using workspace = new Workspace();
     const host = new Host(workspace);
     host.addDisk("sda", "8:0", "one");
     host.addDisk("sdb", "8:16", "two");
     host.addMapped("dm-0", "253:0", "LVM-a", ["sdb", "sda"]);
-    expect(await host.namesOf("253:0")).toBe('serial number "one"; serial number "two"');
+    expect(await host.namesOf("253:0")).toEqual({ "8:0 0": one, "8:16 16": 'serial number "two"' });
+    host.says.set("/dev/sdb", new Error("it is dead, and the array goes on"));
+    expect(await host.namesOf("253:0")).toEqual({ "8:0 0": one });
   });
 
   it("are what each working path of a map says", async () => {
@@ -133,23 +139,29 @@ describe("the names of what a device lies on", () => {
     host.addDisk("sdb", "8:16", "one");
     host.addDisk("sdc", "8:32", "other", "transport-offline");
     host.addMapped("dm-0", "253:0", "mpath-a", ["sda", "sdb", "sdc"]);
-    const before = await host.namesOf("253:0");
-    expect(before).toBe('serial number "one"');
+    expect(await host.namesOf("253:0")).toEqual({ "8:0 0": one, "8:16 16": one });
     host.says.set("/dev/sda", new Error("the path is down"));
-    expect(await host.namesOf("253:0")).toBe(before);
-    host.says.set("/dev/sda", "other");
-    expect(await host.namesOf("253:0")).not.toBe(before);
+    expect(await host.namesOf("253:0")).toEqual({ "8:16 16": one });
   });
 
-  it("are unknown, and not none, where no path works", async () => {
+  it("are unknown, and not none, where nothing that has any answers", async () => {
     using workspace = new Workspace();
     const host = new Host(workspace);
     host.addDisk("sda", "8:0", "one", "offline");
     host.addDisk("sdb", "8:16", "one", "offline");
     host.addMapped("dm-0", "253:0", "mpath-a", ["sda", "sdb"]);
     await expect(host.namesOf("253:0")).rejects.toMatchObject({ code: "ERR_IO" });
+    host.addMapped("dm-1", "253:1", "mpath-b", []);
+    await expect(host.namesOf("253:1")).rejects.toMatchObject({ code: "ERR_IO" });
     host.addDisk("sdc", "8:32", new Error("no answer"));
     await expect(host.namesOf("8:32", "/dev/sdc")).rejects.toThrow("no answer");
+  });
+
+  it("are none of what is no SCSI disk", async () => {
+    using workspace = new Workspace();
+    const host = new Host(workspace);
+    host.add("vda", "254:0", { size: "8" });
+    expect(await host.namesOf("254:0")).toBeUndefined();
   });
 
   it.each(["ENOENT", "EACCES", "EPERM", "ENOTTY"] as const)(
@@ -170,13 +182,6 @@ describe("the names of what a device lies on", () => {
     using workspace = new Workspace();
     const host = new Host(workspace);
     host.addDisk("sda", "8:0", "one");
-    expect(await host.namesOf("8:0", "/dev/sda")).toBe('serial number "one"');
-  });
-
-  it("are none of what is no SCSI disk", async () => {
-    using workspace = new Workspace();
-    const host = new Host(workspace);
-    host.add("vda", "254:0", { size: "8" });
-    expect(await host.namesOf("254:0")).toBeUndefined();
+    expect(await host.namesOf("8:0", "/dev/sda")).toEqual({ "8:0 0": one });
   });
 });
