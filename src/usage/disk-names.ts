@@ -4,9 +4,11 @@
  */
 import { BlockhaulError } from "../errors.js";
 import { native } from "../native.js";
-import { BlockDevices } from "./block-devices.js";
+import type { BlockDevices } from "./block-devices.js";
+import { THIS_HOST } from "./host.js";
 import { type HostNode, keyOf } from "./node.js";
 import { NAMES_PAGE, namesOf, SERIAL_PAGE } from "./scsi-names.js";
+import { Stack } from "./stack.js";
 
 /** Asks a disk's node for a page. */
 type Inquire = (path: string, page: number) => Promise<Uint8Array>;
@@ -29,9 +31,9 @@ export async function diskNamesOf(
   inquire: Inquire = (path, page) => native().inquire(path, page),
 ): Promise<Readonly<Record<string, string>> | undefined> {
   const own = keyOf(node);
-  const devices = new BlockDevices(sysfs);
-  const disks = new Set(await disksBelow(devices, own));
-  const all = await Promise.all([...disks].map((number) => diskOf(devices, number)));
+  const stack = new Stack({ ...THIS_HOST, sysfs });
+  const disks = await stack.bottomOf(node);
+  const all = await Promise.all(disks.map((number) => diskOf(stack.devices, number)));
   const named = all.filter(({ pages }) => pages.length > 0);
   if (named.length === 0) return undefined;
   // A request to a path that is down waits for it; who has but one waits, too.
@@ -60,19 +62,6 @@ async function namesAt(path: string, pages: readonly number[], inquire: Inquire)
   }
 }
 
-/** The numbers of what a device lies on that lies on nothing itself. */
-async function disksBelow(devices: BlockDevices, number: string): Promise<string[]> {
-  const disk = await devices.diskOf(number);
-  if (disk !== undefined) return disksBelow(devices, disk);
-  const below = await devices.slavesOf(number);
-  if (below.length > 0) {
-    return (await Promise.all(below.map((each) => disksBelow(devices, each)))).flat();
-  }
-  const uuid = await devices.attribute(number, "dm/uuid");
-  if (uuid?.startsWith("mpath-")) throw noPath("it has none");
-  return [number];
-}
-
 /** A disk, or one path to it. */
 interface Disk {
   readonly number: string;
@@ -86,13 +75,16 @@ interface Disk {
 }
 
 async function diskOf(devices: BlockDevices, number: string): Promise<Disk> {
-  const [name, sequence = "", state, serial, names] = await Promise.all([
+  const [name, uuid, sequence = "", state, serial, names] = await Promise.all([
     devices.nameOf(number),
+    devices.attribute(number, "dm/uuid"),
     devices.attribute(number, "diskseq"),
     devices.attribute(number, "device/state"),
     devices.attribute(number, "device/vpd_pg80"),
     devices.attribute(number, "device/vpd_pg83"),
   ]);
+  // A map that waits for paths lies on nothing.
+  if (uuid?.startsWith("mpath-")) throw noPath("it has none");
   const pages = [
     ...(serial === undefined ? [] : [SERIAL_PAGE]),
     ...(names === undefined ? [] : [NAMES_PAGE]),

@@ -98,13 +98,20 @@ export class Stack {
 
   /** The numbers of the disks that a device lies on, each by all of its paths. */
   async disksOf(node: HostNode): Promise<Set<string>> {
-    const all = await this.#descend(node, (key) => this.#devicesBelow(key));
     const disks = new Set<string>();
-    for (const key of all) {
-      if ((await this.#devicesBelow(key)).length > 0) continue;
+    for (const key of await this.bottomOf(node)) {
       for (const path of [key, ...(await this.devices.namesakesOf(key))]) disks.add(path);
     }
     return disks;
+  }
+
+  /** The numbers of what a device lies on that lies on no other device: of a map of paths, each of them. */
+  async bottomOf(node: HostNode): Promise<string[]> {
+    const bottom: string[] = [];
+    for (const key of await this.#descend(node, (one) => this.#devicesBelow(one))) {
+      if ((await this.#devicesBelow(key)).length === 0) bottom.push(key);
+    }
+    return bottom;
   }
 
   async #descend(

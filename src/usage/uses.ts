@@ -57,9 +57,10 @@ async function lookAt(
   besides: readonly Layer[] = [],
 ): Promise<{ readonly uses: Use[]; readonly incomplete: boolean; readonly isOwn: boolean }> {
   const above = await stack.above(node, besides);
-  const layers = [...above, ...(await stack.around(node))];
+  const around = await stack.around(node);
+  const layers = [...above, ...around];
   const named = await nameLayers(above, stack);
-  const all = await nameLayers(layers, stack);
+  const all = new Map([...named, ...(await nameLayers(around, stack))]);
   const [mounts, swaps, backstores, scan, holders] = await Promise.all([
     stack.mounts(),
     listSwaps(stack.host),
